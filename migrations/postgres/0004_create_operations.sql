@@ -1,0 +1,34 @@
+-- A run of a job is the slot it was due at; claiming the row is the lock. due_at is the end of the lease of a
+-- running one, or the time of the next attempt.
+CREATE TABLE job_runs (
+    job TEXT NOT NULL,
+    slot BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    attempt BIGINT NOT NULL,
+    due_at BIGINT,
+    started_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    summary TEXT,
+    PRIMARY KEY (job, slot)
+);
+
+CREATE TABLE incidents (
+    id TEXT PRIMARY KEY,
+    rule TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    opened_at BIGINT NOT NULL,
+    resolved_at BIGINT
+);
+
+-- At most one incident of a rule is open on a subject.
+CREATE UNIQUE INDEX incidents_open ON incidents (rule, subject) WHERE resolved_at IS NULL;
+
+CREATE TABLE tokens (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope TEXT NOT NULL,
+    label TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT
+);

@@ -1,0 +1,380 @@
+//! The configuration: sections, defaults, and what must be true of them. [`load`] reads it.
+
+pub mod load;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+use lettre::message::Mailbox;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::domain::lifecycle::Patience;
+use crate::domain::schedule::Schedule;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where state is kept.
+    pub store: Store,
+    /// What the daemon listens on.
+    pub http: Http,
+    /// Where OpenRouter is.
+    pub openrouter: OpenRouter,
+    /// When an absence is a removal.
+    pub models: Models,
+    /// How mails are sent, and who the admins are.
+    pub mail: Mail,
+    /// When each job runs.
+    pub jobs: Jobs,
+    /// Addresses that mails and pages link to.
+    pub links: Links,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; a file in the state directory when not set.
+    #[serde(serialize_with = "masked")]
+    pub url: Option<SecretString>,
+    /// Where the daemon keeps what is its own; `$STATE_DIRECTORY`, or a folder of the user's, when not set.
+    pub state_directory: Option<PathBuf>,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Where users reach the daemon; mails carry unsubscribe links only when it is set.
+    pub public_url: Option<String>,
+    /// What `/metrics` asks for as a bearer token; open when not set.
+    #[serde(serialize_with = "masked")]
+    pub metrics_token: Option<SecretString>,
+}
+
+/// `[openrouter]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenRouter {
+    /// The API.
+    pub base_url: String,
+    /// How long a call may take, in seconds.
+    pub timeout_seconds: u64,
+}
+
+/// `[models]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Models {
+    /// Hours that a model must be absent before users hear that it is gone.
+    pub removed_after_hours: u32,
+    /// The same for models that vanished together with many others.
+    pub bulk_removed_after_hours: u32,
+    /// A list that has less than this share of the last good one's models is refused; 0 believes any.
+    pub keep_percent_min: u8,
+}
+
+/// `[mail]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// `smtps://USER:PASSWORD@HOST`, `smtp://HOST:PORT?tls=required` …; mails become files when not set.
+    #[serde(serialize_with = "masked")]
+    pub smtp_url: Option<SecretString>,
+    /// A PEM file with a CA to trust beside the public ones.
+    pub smtp_ca_file: Option<PathBuf>,
+    /// Where `.eml` files go without SMTP; `mails` in the state directory when not set.
+    pub directory: Option<PathBuf>,
+    /// The sender.
+    pub from: String,
+    /// Who gets what admins get, beside the directory's admins.
+    pub admins: Vec<String>,
+    /// Connections to the SMTP server at a time.
+    pub connections: u32,
+    /// How long the delivery of one mail may take, in seconds.
+    pub timeout_seconds: u64,
+}
+
+/// `[jobs]`: a cron line and a zone each.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jobs {
+    /// Fetches the list.
+    pub models: Job,
+    /// Fetches it again while something in use is in doubt.
+    pub models_recheck: Job,
+    /// Tells users what is due by the calendar.
+    pub notices: Job,
+    /// Tells admins what changed.
+    pub digest: Job,
+    /// Forgets what is old.
+    pub prune: Job,
+}
+
+/// `[jobs.NAME]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Job {
+    /// `minute hour day month weekday`.
+    pub cron: String,
+    /// The zone whose clock the line means.
+    pub zone: Tz,
+}
+
+/// `[links]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Links {
+    /// A model's page, with `{id}` for its id.
+    pub model: String,
+}
+
+/// `[retention]`, in days.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Delivered mails.
+    pub mails_days: u32,
+    /// Fetched lists.
+    pub lists_days: u32,
+    /// Runs of jobs.
+    pub runs_days: u32,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `info`, `debug` …, or `target=level` pairs separated by commas.
+    pub level: String,
+    /// For people or for machines.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9787)), public_url: None, metrics_token: None }
+    }
+}
+
+impl Default for OpenRouter {
+    fn default() -> Self {
+        Self { base_url: "https://openrouter.ai/api/v1".to_owned(), timeout_seconds: 30 }
+    }
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self { removed_after_hours: 24, bulk_removed_after_hours: 7 * 24, keep_percent_min: 50 }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self {
+            smtp_url: None,
+            smtp_ca_file: None,
+            directory: None,
+            from: "openrouter-monitor <openrouter-monitor@localhost>".to_owned(),
+            admins: Vec::new(),
+            connections: 4,
+            timeout_seconds: 60,
+        }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            models: Job::at("17 3 * * *"),
+            models_recheck: Job::at("43 * * * *"),
+            notices: Job::at("0 6 * * *"),
+            digest: Job::at("0 7 * * *"),
+            prune: Job::at("30 4 * * *"),
+        }
+    }
+}
+
+impl Default for Job {
+    fn default() -> Self {
+        Self::at("0 0 * * *")
+    }
+}
+
+impl Job {
+    fn at(cron: &str) -> Self {
+        Self { cron: cron.to_owned(), zone: Tz::UTC }
+    }
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self { model: "https://openrouter.ai/{id}".to_owned() }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { mails_days: 90, lists_days: 400, runs_days: 30 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// Says everything that is wrong, as path and reason.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut check = |path: &str, result: Result<(), String>| {
+            if let Err(reason) = result {
+                found.push((path.to_owned(), reason));
+            }
+        };
+        if let Some(url) = &self.store.url {
+            check("store.url", check_store(url.expose_secret()));
+        }
+        if let Some(url) = &self.http.public_url {
+            check("http.public_url", check_http(url));
+        }
+        check("openrouter.base_url", check_http(&self.openrouter.base_url));
+        check("openrouter.timeout_seconds", in_range(self.openrouter.timeout_seconds, 1, 600));
+        check("models.removed_after_hours", in_range(u64::from(self.models.removed_after_hours), 1, 24 * 90));
+        check("models.bulk_removed_after_hours", in_range(u64::from(self.models.bulk_removed_after_hours), 1, 24 * 90));
+        check("models.keep_percent_min", in_range(u64::from(self.models.keep_percent_min), 0, 100));
+        if let Some(url) = &self.mail.smtp_url {
+            check("mail.smtp_url", check_smtp(url.expose_secret()));
+        }
+        check("mail.from", check_address(&self.mail.from));
+        for admin in &self.mail.admins {
+            check("mail.admins", check_address(admin));
+        }
+        check("mail.connections", in_range(u64::from(self.mail.connections), 1, 100));
+        check("mail.timeout_seconds", in_range(self.mail.timeout_seconds, 1, 600));
+        for (name, job) in self.jobs.all() {
+            check(&format!("jobs.{name}.cron"), Schedule::parse(&job.cron, job.zone).map(drop));
+        }
+        check("links.model", check_http(&self.links.model.replace("{id}", "a/b")));
+        check("log.level", check_level(&self.log.level));
+        found
+    }
+
+    /// How long an absence must last.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience {
+            removed_after: TimeDelta::hours(i64::from(self.models.removed_after_hours)),
+            bulk_removed_after: TimeDelta::hours(i64::from(self.models.bulk_removed_after_hours)),
+        }
+    }
+
+    /// Where the daemon keeps what is its own.
+    #[must_use]
+    pub fn state_directory(&self) -> PathBuf {
+        self.store.state_directory.clone().unwrap_or_else(|| PathBuf::from("state"))
+    }
+
+    /// The address of the database.
+    #[must_use]
+    pub fn store_url(&self) -> String {
+        match &self.store.url {
+            Some(url) => url.expose_secret().to_owned(),
+            None => format!("sqlite:{}", self.state_directory().join("monitor.db").display()),
+        }
+    }
+
+    /// Where `.eml` files go.
+    #[must_use]
+    pub fn mail_directory(&self) -> PathBuf {
+        self.mail.directory.clone().unwrap_or_else(|| self.state_directory().join("mails"))
+    }
+}
+
+impl Jobs {
+    /// Name and setting of each job.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<&'static str, &Job> {
+        BTreeMap::from([
+            ("models", &self.models),
+            ("models_recheck", &self.models_recheck),
+            ("notices", &self.notices),
+            ("digest", &self.digest),
+            ("prune", &self.prune),
+        ])
+    }
+
+    /// The schedule of a job; `None` for a name that is none.
+    #[must_use]
+    pub fn schedule(&self, name: &str) -> Option<Schedule> {
+        self.all().get(name).and_then(|job| Schedule::parse(&job.cron, job.zone).ok())
+    }
+}
+
+/// Shows that a secret is set and nothing of it.
+fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_some("********"),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn check_store(url: &str) -> Result<(), String> {
+    let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+    if known { Ok(()) } else { Err("is neither sqlite:PATH nor postgres://USER@HOST/DATABASE".to_owned()) }
+}
+
+fn check_http(url: &str) -> Result<(), String> {
+    match url::Url::parse(url) {
+        Ok(parsed) if ["http", "https"].contains(&parsed.scheme()) && parsed.has_host() => Ok(()),
+        Ok(_) => Err(format!("{url:?} is not an http or https address")),
+        Err(error) => Err(format!("{url:?} is not an address: {error}")),
+    }
+}
+
+/// Never repeats the address: it may carry a password.
+fn check_smtp(url: &str) -> Result<(), String> {
+    match url::Url::parse(url) {
+        Ok(parsed) if ["smtp", "smtps"].contains(&parsed.scheme()) && parsed.has_host() => Ok(()),
+        _ => Err("is not smtps://USER:PASSWORD@HOST or smtp://HOST:PORT?tls=required".to_owned()),
+    }
+}
+
+fn check_address(address: &str) -> Result<(), String> {
+    address.parse::<Mailbox>().map(drop).map_err(|error| format!("{address:?} is not a mail address: {error}"))
+}
+
+fn check_level(level: &str) -> Result<(), String> {
+    tracing_subscriber::EnvFilter::try_new(level)
+        .map(drop)
+        .map_err(|error| format!("{level:?} is not a log level: {error}"))
+}
+
+fn in_range(value: u64, least: u64, most: u64) -> Result<(), String> {
+    if (least..=most).contains(&value) { Ok(()) } else { Err(format!("{value} is not between {least} and {most}")) }
+}

@@ -1,0 +1,175 @@
+//! `demo`: a whole world in one process, played through the real jobs under a manual clock, then served live.
+
+mod openrouter;
+pub mod platform;
+pub mod world;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use self::openrouter::FakeOpenRouter;
+use self::world::World;
+use crate::app::{self, App};
+use crate::clock::{Clock, ManualClock, SystemClock};
+use crate::config::Config;
+use crate::directory;
+use crate::domain::change::ChangeKind;
+use crate::job::runner::Runner;
+use crate::metrics::Metrics;
+use crate::store::{self, Db};
+
+/// The platform's users in the demo.
+const USERS: usize = 60;
+/// How often the live demo fetches the list.
+const LIVE_CRON: &str = "*/5 * * * *";
+
+/// What to play.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// How many days are played before the demo goes live.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=365))]
+    days: u32,
+    /// The same seed gives the same world.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Ends after the played days.
+    #[arg(long)]
+    no_serve: bool,
+}
+
+/// Plays, tells what happened, and serves.
+///
+/// # Errors
+/// When the scratch database, the listener or a file cannot be had.
+pub async fn run(options: Options, config: Config) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let live_config = live_config(config, folder.path());
+    if !options.no_serve {
+        crate::cli::start_log(&live_config);
+    }
+    let today = SystemClock.now().duration_trunc(TimeDelta::hours(1))?;
+    let played = play(&options, folder.path(), today).await?;
+    say(&played.summary);
+    if options.no_serve {
+        return Ok(());
+    }
+    serve(live_config, played).await
+}
+
+/// Everything in a folder that goes with the demo; the daemon's own defaults else.
+fn live_config(mut config: Config, folder: &Path) -> Config {
+    config.store.url = None;
+    config.store.state_directory = Some(folder.to_owned());
+    config.mail.smtp_url = None;
+    config.mail.directory = None;
+    config.jobs.models.cron = LIVE_CRON.to_owned();
+    config
+}
+
+/// A world whose days were played.
+pub struct Played {
+    /// The store with what the jobs made of it.
+    pub db: Db,
+    /// What happened, in words.
+    pub summary: String,
+    world: Arc<World>,
+}
+
+/// Plays the days before `until` through the real jobs: real HTTP to a simulated OpenRouter, real mails into files.
+///
+/// # Errors
+/// When the scratch database, a socket or a file cannot be had.
+pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> anyhow::Result<Played> {
+    let began = std::time::Instant::now();
+    let start = until - TimeDelta::days(i64::from(options.days));
+    let world = Arc::new(World::new(options.seed, start, options.days));
+    let clock = Arc::new(ManualClock::at(start));
+    let fake = FakeOpenRouter::start(Arc::clone(&world), Arc::clone(&clock) as Arc<dyn Clock>).await?;
+    let mut config = Config::default();
+    config.store.state_directory = Some(folder.to_owned());
+    config.openrouter.base_url = fake.base_url();
+    let metrics = Metrics::default();
+    let db = Db::scratch(&folder.join("monitor.db"), metrics.clone()).await?;
+    let stop = CancellationToken::new();
+    let context = Arc::new(app::context(config, db.clone(), metrics, Arc::clone(&clock) as Arc<dyn Clock>, stop)?);
+    let lines: Vec<String> = platform::directory(options.seed, &world, USERS).lines().map(str::to_owned).collect();
+    directory::import(&db, &lines, start).await?;
+
+    let runner = Runner::new(Arc::clone(&context));
+    let mut now = start;
+    while now < until {
+        clock.set(now);
+        runner.run_due().await;
+        app::deliver_what_is_due(&context).await?;
+        now = runner.next_due(now).unwrap_or(until);
+    }
+    let summary = summary(options, &db, began.elapsed(), folder).await?;
+    Ok(Played { db, summary, world })
+}
+
+async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: &Path) -> anyhow::Result<String> {
+    let mut tx = db.read().await?;
+    let changes = store::changes::since(&mut tx, DateTime::default(), None).await?;
+    let count = |kind: ChangeKind| changes.iter().filter(|change| change.kind == kind).count();
+    let (users, _, resources) = store::directory::count(&mut tx).await?;
+    let mails = store::outbox::written_after(&mut tx, 0).await?;
+    let mut kinds = std::collections::BTreeMap::<&str, usize>::new();
+    for mail in &mails {
+        *kinds.entry(mail.kind.as_str()).or_default() += 1;
+    }
+    let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    Ok(format!(
+        "{} days of a simulated world (seed {}) in {:.1} s:\n  {users} users with {resources} resources\n  \
+         {} models added, {} announced to go, {} removed, {} returned, {} repriced\n  {} mails: {}\n  mails are files in {}",
+        options.days,
+        options.seed,
+        took.as_secs_f64(),
+        count(ChangeKind::Added),
+        count(ChangeKind::Deprecated),
+        count(ChangeKind::Removed),
+        count(ChangeKind::Returned),
+        count(ChangeKind::Repriced),
+        mails.len(),
+        kinds.join(", "),
+        folder.join("mails").display(),
+    ))
+}
+
+/// Goes on in real time: the world lives on behind a new simulated OpenRouter.
+async fn serve(mut config: Config, played: Played) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let fake = FakeOpenRouter::start(played.world, Arc::clone(&clock)).await?;
+    config.openrouter.base_url = fake.base_url();
+    let (metrics, stop) = (Metrics::default(), CancellationToken::new());
+    played.db.close().await;
+    let db = Db::scratch(&config.state_directory().join("monitor.db"), metrics.clone()).await?;
+    let context = Arc::new(app::context(config, db, metrics, clock, stop)?);
+    let app = App::new(context).await?;
+    say(&format!("\nserving it live: http://{}/ (figures at /metrics); end with Ctrl-C", app.address()?));
+    let interrupted = async {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+        let terminated = async {
+            match &mut terminate {
+                Some(terminate) => terminate.recv().await.unwrap_or(()),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            () = terminated => {}
+        }
+    };
+    app.run(interrupted).await.context("the demo ended")?;
+    drop(fake);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "what the command was asked for")]
+fn say(text: &str) {
+    println!("{text}");
+}

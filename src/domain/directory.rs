@@ -1,0 +1,248 @@
+//! The platform's users and resources, as it sends them.
+
+use serde::{Deserialize, Serialize};
+
+use super::model_id::ModelId;
+
+/// Longer texts are refused: no name or address needs them, and every mail would carry them.
+const TEXT_MAX: usize = 10_000;
+/// Longer ids are refused: they are keys of tables and parts of headers.
+const ID_MAX: usize = 256;
+
+/// One line of a directory file, or one row of `POST /v1/directory`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// A user is so from now on.
+    User(User),
+    /// A resource is so from now on.
+    Resource(Resource),
+    /// Something is no more.
+    Delete(Deletion),
+}
+
+/// What is deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deletion {
+    /// A user, with all of their resources.
+    User(String),
+    /// One resource.
+    Resource(String),
+}
+
+/// A user of the platform.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The platform's own id.
+    pub id: String,
+    /// Where mails go; a user without one is counted and never mailed.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// How mails address them.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// IANA zone.
+    #[serde(default)]
+    pub timezone: Option<chrono_tz::Tz>,
+    /// What they pay a month, in dollars.
+    #[serde(default)]
+    pub plan_usd_per_month: Option<rust_decimal::Decimal>,
+    /// Cap per day, in dollars.
+    #[serde(default)]
+    pub daily_limit_usd: Option<rust_decimal::Decimal>,
+    /// Cap per month, in dollars.
+    #[serde(default)]
+    pub monthly_limit_usd: Option<rust_decimal::Decimal>,
+    /// Whether they get what admins get.
+    #[serde(default)]
+    pub admin: bool,
+}
+
+/// Something of a user's that runs on a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// The platform's own id.
+    pub id: String,
+    /// Its owner.
+    pub user: String,
+    /// What its owner calls it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Who serves it.
+    #[serde(default)]
+    pub provider: Provider,
+    /// The model as the platform writes it, suffixes and presets included.
+    pub model: String,
+    /// What is tried when the model fails, in order.
+    #[serde(default)]
+    pub fallbacks: Vec<String>,
+    /// Where its owner can change it.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// Who serves a resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// OpenRouter, by its list.
+    #[default]
+    Openrouter,
+    /// Anthropic directly.
+    Anthropic,
+}
+
+impl Provider {
+    /// The stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Openrouter => "openrouter",
+            Self::Anthropic => "anthropic",
+        }
+    }
+}
+
+impl Entry {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// Says what is wrong with it and what would be right.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let entry: Self = serde_json::from_str(line).map_err(|error| format!("{error}"))?;
+        match &entry {
+            Self::User(user) => user.check(),
+            Self::Resource(resource) => resource.check(),
+            Self::Delete(Deletion::User(id) | Deletion::Resource(id)) => check_id("id", id),
+        }?;
+        Ok(entry)
+    }
+}
+
+impl User {
+    fn check(&self) -> Result<(), String> {
+        check_id("user.id", &self.id)?;
+        check_text("user.name", self.name.as_deref())?;
+        match self.email.as_deref() {
+            Some(email) if !is_address(email) => {
+                Err(format!("user.email: {:?} is not an address; leave it out when there is none", shorten(email)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Resource {
+    fn check(&self) -> Result<(), String> {
+        check_id("resource.id", &self.id)?;
+        check_id("resource.user", &self.user)?;
+        check_id("resource.model", &self.model)?;
+        check_text("resource.name", self.name.as_deref())?;
+        self.fallbacks.iter().try_for_each(|model| check_id("resource.fallbacks", model))?;
+        match self.url.as_deref() {
+            Some(url)
+                if !url.starts_with("https://") && !url.starts_with("http://")
+                    || self.url.as_deref().map_or(0, str::len) > TEXT_MAX =>
+            {
+                Err(format!("resource.url: {:?} is not an http(s) address", shorten(url)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The rows of OpenRouter's list that it depends on, its model first; none when it runs elsewhere.
+    #[must_use]
+    pub fn rows(&self) -> Vec<ModelId> {
+        if self.provider != Provider::Openrouter {
+            return Vec::new();
+        }
+        let mut rows = Vec::new();
+        for row in std::iter::once(&self.model).chain(&self.fallbacks).filter_map(|written| ModelId::look_up(written)) {
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+}
+
+fn check_id(field: &str, id: &str) -> Result<(), String> {
+    if id.trim().is_empty() {
+        return Err(format!("{field} is empty"));
+    }
+    if id.len() > ID_MAX {
+        return Err(format!("{field} is {} bytes long; at most {ID_MAX} are taken", id.len()));
+    }
+    if id.chars().any(char::is_control) {
+        return Err(format!("{field} has control characters"));
+    }
+    Ok(())
+}
+
+fn check_text(field: &str, text: Option<&str>) -> Result<(), String> {
+    match text {
+        Some(text) if text.len() > TEXT_MAX => {
+            Err(format!("{field} is {} bytes long; at most {TEXT_MAX} are taken", text.len()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A syntactic check only: one `@`, no blanks or control characters, something on each side.
+fn is_address(email: &str) -> bool {
+    let Some((local, domain)) = email.rsplit_once('@') else { return false };
+    !local.is_empty()
+        && !domain.is_empty()
+        && email.len() <= 254
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_the_contract_has_them() {
+        let user = Entry::parse(
+            r#"{"user":{"id":"u1","email":"u1@example.org","timezone":"Europe/Vienna","plan_usd_per_month":"20","extra":1}}"#,
+        );
+        assert!(matches!(user, Ok(Entry::User(user)) if user.id == "u1" && !user.admin));
+        let resource =
+            Entry::parse(r#"{"resource":{"id":"r1","user":"u1","model":"a/b:nitro","fallbacks":["a/b","c/d"]}}"#);
+        let Ok(Entry::Resource(resource)) = resource else { panic!("a resource") };
+        assert_eq!(resource.rows(), [ModelId::from("a/b"), ModelId::from("c/d")]);
+        assert_eq!(Entry::parse(r#"{"delete":{"user":"u1"}}"#), Ok(Entry::Delete(Deletion::User("u1".to_owned()))));
+    }
+
+    #[test]
+    fn what_runs_elsewhere_depends_on_no_row() {
+        let Ok(Entry::Resource(resource)) =
+            Entry::parse(r#"{"resource":{"id":"r","user":"u","provider":"anthropic","model":"claude-x"}}"#)
+        else {
+            panic!("a resource")
+        };
+        assert!(resource.rows().is_empty());
+    }
+
+    #[test]
+    fn a_bad_line_is_refused_with_its_reason() {
+        let check = |line: &str, part: &str| {
+            let error = Entry::parse(line).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        };
+        check(r#"{"user":{"id":""}}"#, "user.id is empty");
+        check(r#"{"user":{"id":"u","email":"not an address"}}"#, "user.email");
+        check(r#"{"user":{"id":"u","email":"a@b\nBcc: c@d"}}"#, "user.email");
+        check(r#"{"user":{"id":"u","timezone":"Mars/Base"}}"#, "Mars/Base");
+        check(r#"{"resource":{"id":"r","user":"u","model":""}}"#, "resource.model is empty");
+        check(r#"{"resource":{"id":"r","user":"u","model":"m","url":"javascript:alert(1)"}}"#, "resource.url");
+        check(r#"{"usr":{"id":"u"}}"#, "usr");
+        check("not json", "expected");
+        check(&format!(r#"{{"user":{{"id":"{}"}}}}"#, "x".repeat(300)), "at most 256");
+    }
+}

@@ -1,0 +1,165 @@
+//! Who must be told what of a model: what a user believes is brought in line with what is so, each thing once.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use super::lifecycle::{State, Tracked};
+use super::model_id::ModelId;
+
+/// Days before the announced end at which a user is reminded.
+pub const MILESTONES: [u16; 6] = [0, 1, 3, 7, 14, 30];
+/// The milestone of an announcement that comes earlier than all of them.
+pub const ANNOUNCED: u16 = u16::MAX;
+/// Good news about a date (moved away, taken back) and a date that came back are told once they held for this
+/// long: dates hop between models several times a day.
+const HOLD: TimeDelta = TimeDelta::hours(24);
+/// While a model is missing for less than this, nothing is said of its date either.
+const QUIET_WHILE_MISSING: TimeDelta = TimeDelta::hours(24);
+
+/// What a user was told of a model so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Belief {
+    /// The end they were last told; `None` when none, or when it was taken back.
+    pub expires_on: Option<NaiveDate>,
+    /// The absence they were told is an end; `None` when none, or when the model's return was told.
+    pub gone_since: Option<DateTime<Utc>>,
+    /// For each date ever told: the last milestone told of it.
+    pub milestones: BTreeMap<NaiveDate, u16>,
+}
+
+/// Something to tell a user about a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It will be withdrawn: the announcement or a reminder.
+    Deprecated {
+        /// The day.
+        on: NaiveDate,
+        /// Which of [`MILESTONES`] this is, or [`ANNOUNCED`].
+        milestone: u16,
+    },
+    /// The date they were told is another now, was taken back, or stands again.
+    DateChanged {
+        /// What they were told last.
+        was: Option<NaiveDate>,
+        /// What is so.
+        is: Option<NaiveDate>,
+    },
+    /// It is gone.
+    Removed {
+        /// Since this fetch.
+        since: DateTime<Utc>,
+        /// The id it was renamed to.
+        successor: Option<ModelId>,
+    },
+    /// It is back, after they were told that it is gone since then.
+    Returned {
+        /// The absence they were told of.
+        since: DateTime<Utc>,
+        /// The end that is announced now.
+        expires_on: Option<NaiveDate>,
+    },
+}
+
+impl Belief {
+    /// Takes in a date that a mail named in passing, together with the milestones that lie behind it.
+    fn hear_of(&mut self, date: Option<NaiveDate>, now: DateTime<Utc>) {
+        self.expires_on = date;
+        if let Some(on) = date {
+            let told = self.milestones.entry(on).or_insert(ANNOUNCED);
+            *told = std::cmp::min(*told, milestone(on, now));
+        }
+    }
+}
+
+impl News {
+    /// The kind of mail that tells it, as preferences, metrics and `replay` name it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Deprecated { .. } => "model_deprecated",
+            Self::DateChanged { .. } => "model_date_changed",
+            Self::Removed { .. } => "model_removed",
+            Self::Returned { .. } => "model_returned",
+        }
+    }
+
+    /// What is told, as a key that is the same whenever the same is told: part of the outbox's unique key.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let day = |date: &Option<NaiveDate>| date.map_or_else(|| "none".to_owned(), |date| date.to_string());
+        match self {
+            Self::Deprecated { on, milestone: ANNOUNCED } => format!("{on}/announced"),
+            Self::Deprecated { on, milestone } => format!("{on}/{milestone}d"),
+            Self::DateChanged { was, is } => format!("{}/{}", day(was), day(is)),
+            Self::Removed { since, .. } | Self::Returned { since, .. } => since.to_rfc3339(),
+        }
+    }
+}
+
+/// What a user must be told of a model now, if anything. `uses_it`: one of their resources does; who no longer
+/// uses it is only told what corrects an earlier mail.
+#[must_use]
+pub fn due(belief: &Belief, tracked: &Tracked, uses_it: bool, now: DateTime<Utc>) -> Option<News> {
+    match tracked.state {
+        State::Removed(absence, _) => {
+            let news = News::Removed { since: absence.since, successor: tracked.successor.clone() };
+            (uses_it && belief.gone_since.is_none()).then_some(news)
+        }
+        State::Listed => match belief.gone_since {
+            Some(since) => Some(News::Returned { since, expires_on: tracked.model.expires_on.date() }),
+            None => date_news(belief, tracked, uses_it, now),
+        },
+        State::Missing(absence) | State::Unlisted(absence) => {
+            let calm = belief.gone_since.is_none() && now - absence.since >= QUIET_WHILE_MISSING;
+            calm.then(|| reminder(belief, tracked.model.expires_on.date()?, uses_it, now)).flatten()
+        }
+    }
+}
+
+/// The belief after the news.
+#[must_use]
+pub fn learn(mut belief: Belief, news: &News, now: DateTime<Utc>) -> Belief {
+    match news {
+        News::Deprecated { on, milestone } => {
+            belief.expires_on = Some(*on);
+            belief.milestones.insert(*on, *milestone);
+        }
+        News::DateChanged { is, .. } => belief.hear_of(*is, now),
+        News::Removed { since, .. } => belief.gone_since = Some(*since),
+        News::Returned { expires_on, .. } => {
+            belief.gone_since = None;
+            belief.hear_of(*expires_on, now);
+        }
+    }
+    belief
+}
+
+fn date_news(belief: &Belief, tracked: &Tracked, uses_it: bool, now: DateTime<Utc>) -> Option<News> {
+    let held = tracked.last_seen - tracked.expiry_since >= HOLD;
+    let (was, is) = (belief.expires_on, tracked.model.expires_on.date());
+    match (was, is) {
+        (None, Some(on)) if !belief.milestones.contains_key(&on) => reminder(belief, on, uses_it, now),
+        (None, Some(_)) => (held && uses_it).then_some(News::DateChanged { was, is }),
+        (Some(old), Some(new)) if old != new => (new < old || held).then_some(News::DateChanged { was, is }),
+        (Some(_), Some(on)) => reminder(belief, on, uses_it, now),
+        (Some(_), None) => held.then_some(News::DateChanged { was, is }),
+        (None, None) => None,
+    }
+}
+
+fn reminder(belief: &Belief, on: NaiveDate, uses_it: bool, now: DateTime<Utc>) -> Option<News> {
+    let milestone = milestone(on, now);
+    let told = belief.milestones.get(&on);
+    (uses_it && told.is_none_or(|told| milestone < *told)).then_some(News::Deprecated { on, milestone })
+}
+
+/// The milestone that a day belongs to: the smallest that is not behind it.
+fn milestone(on: NaiveDate, now: DateTime<Utc>) -> u16 {
+    let days = (on - now.date_naive()).num_days();
+    MILESTONES.into_iter().find(|milestone| days <= i64::from(*milestone)).unwrap_or(ANNOUNCED)
+}
+
+#[cfg(test)]
+#[path = "news/tests.rs"]
+mod tests;

@@ -1,0 +1,149 @@
+//! News: what is told when, and that nothing is told twice.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeZone;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::super::lifecycle::Absence;
+use super::super::model::{Expiry, Model};
+use super::*;
+
+fn hour(hours: i64) -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 6, 8, 1, 0, 0).unwrap() + TimeDelta::hours(hours)
+}
+
+fn date(day: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 6, day).unwrap()
+}
+
+/// Plays observations (hour, listed?, announced day) to a user who has a resource on the model.
+fn play(observations: &[(i64, bool, Option<u32>)]) -> Vec<String> {
+    let model = Model::parse(&json!({"id": "a/b"}), hour(0)).unwrap();
+    let mut tracked = Tracked {
+        model,
+        state: State::Listed,
+        first_seen: hour(0),
+        last_seen: hour(0),
+        expiry_since: hour(0),
+        successor: None,
+    };
+    let (mut belief, mut story) = (Belief::default(), Vec::new());
+    for (hours, listed, day) in observations {
+        let now = hour(*hours);
+        observe(&mut tracked, *listed, day.map(date), now);
+        if let Some(news) = due(&belief, &tracked, true, now) {
+            story.push(format!("{hours} {} {}", news.kind(), news.key()));
+            belief = learn(belief, &news, now);
+            assert_eq!(due(&belief, &tracked, true, now), None, "told twice at {hours}");
+        }
+    }
+    story
+}
+
+fn observe(tracked: &mut Tracked, listed: bool, day: Option<NaiveDate>, now: DateTime<Utc>) {
+    if listed {
+        let expires_on = day.map_or(Expiry::None, Expiry::On);
+        if expires_on != tracked.model.expires_on {
+            (tracked.model.expires_on, tracked.expiry_since) = (expires_on, now);
+        }
+        (tracked.state, tracked.last_seen) = (State::Listed, now);
+        return;
+    }
+    let mut absence = tracked.state.absence().unwrap_or(Absence { since: now, fetches: 0, bulk: false });
+    absence.fetches += 1;
+    tracked.state = if now - absence.since >= TimeDelta::hours(24) {
+        State::Removed(absence, now)
+    } else {
+        State::Missing(absence)
+    };
+}
+
+#[test]
+fn an_announcement_is_followed_by_its_milestones() {
+    let days: Vec<_> = (0..=13).map(|day| (day * 24, true, Some(20))).collect();
+    let told = play(&days);
+    let milestones: Vec<_> = told.iter().map(|line| line.rsplit('/').next().unwrap()).collect();
+    assert_eq!(milestones, ["14d", "7d", "3d", "1d", "0d"]);
+    assert_eq!(told[4], "288 model_deprecated 2026-06-20/0d");
+}
+
+#[test]
+fn a_missed_day_is_made_up_for_and_not_twice() {
+    assert_eq!(play(&[(0, true, Some(20)), (8 * 24, true, Some(20)), (9 * 24, true, Some(20))]).len(), 3);
+}
+
+#[test]
+fn a_date_that_flickers_is_told_once() {
+    let hops = [(0, true, Some(25)), (6, true, None), (12, true, Some(25)), (18, true, None), (24, true, Some(25))];
+    assert_eq!(play(&hops), ["0 model_deprecated 2026-06-25/30d"]);
+}
+
+#[test]
+fn a_date_taken_back_is_told_once_it_held_and_again_when_it_stands_again() {
+    let story =
+        play(&[(0, true, Some(25)), (6, true, None), (30, true, None), (36, true, Some(25)), (60, true, Some(25))]);
+    assert_eq!(
+        story,
+        [
+            "0 model_deprecated 2026-06-25/30d",
+            "30 model_date_changed 2026-06-25/none",
+            "60 model_date_changed none/2026-06-25"
+        ]
+    );
+}
+
+#[test]
+fn a_later_date_waits_and_an_earlier_one_does_not() {
+    assert_eq!(
+        play(&[(0, true, Some(20)), (6, true, Some(30)), (30, true, Some(30))])[1],
+        "30 model_date_changed 2026-06-20/2026-06-30"
+    );
+    assert_eq!(play(&[(0, true, Some(20)), (6, true, Some(15))])[1], "6 model_date_changed 2026-06-20/2026-06-15");
+}
+
+#[test]
+fn a_removal_is_told_once_and_so_is_the_return() {
+    let story = play(&[
+        (0, true, None),
+        (6, false, None),
+        (30, false, None),
+        (36, false, None),
+        (60, true, None),
+        (66, true, None),
+    ]);
+    assert_eq!(story, ["30 model_removed 2026-06-08T07:00:00+00:00", "60 model_returned 2026-06-08T07:00:00+00:00"]);
+}
+
+#[test]
+fn who_no_longer_uses_it_hears_only_what_corrects_an_earlier_mail() {
+    let model = Model::parse(&json!({"id": "a/b", "expiration_date": "2026-06-20"}), hour(0)).unwrap();
+    let tracked = Tracked {
+        model,
+        state: State::Listed,
+        first_seen: hour(0),
+        last_seen: hour(48),
+        expiry_since: hour(0),
+        successor: None,
+    };
+    assert_eq!(due(&Belief::default(), &tracked, false, hour(48)), None);
+    let told = Belief { expires_on: Some(date(18)), ..Belief::default() };
+    assert!(matches!(due(&told, &tracked, false, hour(48)), Some(News::DateChanged { .. })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the list does: no (milestone, date) is told twice, nothing is told of a model that was missing
+    /// for less than a day, and each thing told is told once.
+    #[test]
+    fn nothing_is_told_twice(observations in prop::collection::vec((any::<bool>(), prop::option::of(9_u32..25)), 1..80)) {
+        let timed: Vec<_> = observations.iter().enumerate().map(|(n, (listed, day))| (i64::try_from(n).unwrap() * 6, *listed, *day)).collect();
+        let story = play(&timed);
+        let mut seen = BTreeSet::new();
+        for line in story.iter().filter(|line| line.contains("model_deprecated")) {
+            prop_assert!(seen.insert(line.split_once(' ').unwrap().1.to_owned()), "{line} in {story:?}");
+        }
+    }
+}

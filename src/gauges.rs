@@ -1,0 +1,114 @@
+//! The metrics that are read off the store: set when somebody scrapes, at most every few seconds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Mutex;
+
+use crate::domain::alert::Rule;
+use crate::domain::lifecycle::State;
+use crate::job::{Context, JOBS};
+use crate::metrics::{EXPIRY_SERIES_MAX, MODEL_STATES};
+use crate::store::{self, Tx};
+
+/// Figures younger than this are good enough for another scrape.
+const FRESH_FOR: Duration = Duration::from_secs(5);
+/// A scrape does not wait longer for the store: it then gets the former figures.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Keeps the gauges fresh.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    read_at: Mutex<Option<Instant>>,
+}
+
+impl Gauges {
+    /// Reads the figures unless they are fresh. A store that fails or is slow leaves the former ones.
+    pub async fn refresh(&self, context: &Arc<Context>) {
+        let mut read_at = self.read_at.lock().await;
+        if read_at.is_some_and(|at| at.elapsed() < FRESH_FOR) {
+            return;
+        }
+        match tokio::time::timeout(WAIT_MAX, read(context)).await {
+            Ok(Ok(())) => *read_at = Some(Instant::now()),
+            Ok(Err(error)) => tracing::warn!(%error, "the gauges could not be read"),
+            Err(_) => tracing::warn!("the gauges could not be read in time"),
+        }
+    }
+}
+
+async fn read(context: &Context) -> store::Result<()> {
+    let now = context.now();
+    let mut tx = context.db.read().await?;
+    read_models(context, &mut tx).await?;
+    read_mails(context, &mut tx, now).await?;
+    read_jobs(context, &mut tx, now).await?;
+    context.metrics.store_size.set(tx.size().await?);
+    Ok(())
+}
+
+async fn read_models(context: &Context, tx: &mut Tx) -> store::Result<()> {
+    let metrics = &context.metrics;
+    let counts = store::models::count(tx).await?;
+    for state in MODEL_STATES {
+        let (all, used) = counts.get(state).copied().unwrap_or_default();
+        metrics.models.with_label_values(&[state]).set(all);
+        metrics.models_in_use.with_label_values(&[state]).set(used);
+    }
+    // A model that is no longer dated would keep its last value.
+    metrics.model_expiry.reset();
+    let used = store::models::usage(tx).await?;
+    let known = store::models::load(tx).await?;
+    let dated = known
+        .values()
+        .filter(|tracked| !matches!(tracked.state, State::Removed(..)) && used.contains_key(&tracked.model.id));
+    let mut dated: Vec<_> =
+        dated.filter_map(|tracked| Some((tracked.model.expires_on.date()?, &tracked.model.id))).collect();
+    dated.sort();
+    for (day, id) in dated.into_iter().take(EXPIRY_SERIES_MAX) {
+        let at = day.and_time(chrono::NaiveTime::MIN).and_utc();
+        metrics.model_expiry.with_label_values(&[id.as_str()]).set(seconds(at));
+    }
+    let open = store::incidents::all_open(tx).await?;
+    for rule in Rule::ALL {
+        let firing = open.iter().filter(|open| open.incident.rule == *rule).count();
+        metrics.alerts.with_label_values(&[rule.as_str(), "firing"]).set(i64::try_from(firing).unwrap_or(0));
+    }
+    if let Some(fetch) = store::lists::last_accepted(tx).await? {
+        metrics.list_accepted.set(seconds(fetch.at));
+        metrics.list_models.set(fetch.listed);
+        metrics.list_rejected.set(fetch.rejected);
+    }
+    Ok(())
+}
+
+async fn read_mails(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> store::Result<()> {
+    let queue = store::outbox::queue(tx).await?;
+    for (state, count) in [("pending", queue.pending), ("sending", queue.sending), ("dead", queue.dead)] {
+        context.metrics.mail_queue.with_label_values(&[state]).set(count);
+    }
+    let age = queue.oldest_pending.map_or(0.0, |oldest| seconds(now) - seconds(oldest));
+    context.metrics.mail_oldest_pending.set(age);
+    Ok(())
+}
+
+async fn read_jobs(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> store::Result<()> {
+    for (job, at) in store::runs::last_success(tx).await? {
+        if JOBS.iter().any(|spec| spec.name == job) {
+            context.metrics.job_last_success.with_label_values(&[&job]).set(seconds(at));
+        }
+    }
+    let jobs = &context.settings.get().jobs;
+    for spec in JOBS {
+        let period = jobs.schedule(spec.name).and_then(|schedule| schedule.period(now));
+        let period = period.map_or(0.0, |period| period.as_seconds_f64());
+        context.metrics.job_period.with_label_values(&[spec.name]).set(period);
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until the year 2255")]
+fn seconds(at: DateTime<Utc>) -> f64 {
+    at.timestamp_micros() as f64 / 1e6
+}

@@ -1,0 +1,154 @@
+//! The HTTP side: pages for people, figures for Prometheus, health for whoever restarts the daemon.
+
+mod access;
+mod ops;
+mod overview;
+mod pages;
+pub mod server;
+mod view;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use crate::gauges::Gauges;
+use crate::job::Context;
+use crate::job::runner::Runner;
+use crate::store;
+
+/// What handlers work with.
+#[derive(Clone, Debug)]
+pub struct Site {
+    context: Arc<Context>,
+    runner: Arc<Runner>,
+    gauges: Arc<Gauges>,
+    pages: Arc<view::Pages>,
+}
+
+/// The address of the client, as the server puts it into each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub SocketAddr);
+
+impl Site {
+    /// A site over the parts it shows.
+    #[must_use]
+    pub fn new(context: Arc<Context>, runner: Arc<Runner>) -> Self {
+        Self { context, runner, gauges: Arc::default(), pages: Arc::default() }
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        let pages = Router::new()
+            .route("/", get(overview::show))
+            .route("/mails", get(pages::mails))
+            .route("/mails/{id}", get(pages::mail))
+            .route("/mails/{id}/html", get(pages::mail_html))
+            .route("/models/{*id}", get(pages::model))
+            .layer(middleware::from_fn_with_state(self.clone(), access::guard_pages));
+        Router::new()
+            .merge(pages)
+            .route("/metrics", get(ops::metrics))
+            .route("/livez", get(ops::livez))
+            .route("/readyz", get(ops::readyz))
+            .fallback(|| async { Error::NotFound("there is nothing at this address") })
+            .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
+            .layer(middleware::from_fn_with_state(self.clone(), measure))
+            .with_state(self)
+    }
+}
+
+/// Measures each request by its route, never by its path: the series stay few.
+async fn measure(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE") => known.to_owned(),
+        _ => "other".to_owned(),
+    };
+    let began = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status();
+    let labels = [route.as_str(), method.as_str(), status.as_str()];
+    site.context.metrics.http_duration.with_label_values(&labels).observe(began.elapsed().as_secs_f64());
+    response
+}
+
+/// Why a request was not served; its cause is logged, never shown.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// Nothing is there.
+    NotFound(&'static str),
+    /// Not with this method.
+    MethodNotAllowed,
+    /// A token is missing or wrong; whether a browser should ask for it.
+    Unauthorized(bool),
+    /// The store failed.
+    Store(store::Error),
+    /// A page could not be rendered.
+    Page(minijinja::Error),
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Error {
+    fn parts(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NotFound(what) => (StatusCode::NOT_FOUND, "not_found", what),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take the method")
+            }
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized", "a token is missing or not valid"),
+            Self::Store(error) if error.is_transient() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database cannot be reached; try again soon")
+            }
+            Self::Store(_) | Self::Page(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong; the log says what")
+            }
+        }
+    }
+
+    fn body(&self) -> Value {
+        let (_, code, message) = self.parts();
+        json!({ "error": { "code": code, "message": message, "details": null } })
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        match &self {
+            Self::Store(error) => tracing::warn!(%error, "a request failed"),
+            Self::Page(error) => tracing::error!(%error, "a page could not be rendered"),
+            _ => {}
+        }
+        let mut response = (self.parts().0, axum::Json(self.body())).into_response();
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthorized(true) => {
+                headers.insert(
+                    "www-authenticate",
+                    axum::http::HeaderValue::from_static("Basic realm=\"openrouter-monitor\""),
+                );
+            }
+            Self::Unauthorized(false) => {
+                headers.insert("www-authenticate", axum::http::HeaderValue::from_static("Bearer"));
+            }
+            Self::Store(error) if error.is_transient() => {
+                headers.insert("retry-after", axum::http::HeaderValue::from_static("5"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

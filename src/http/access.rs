@@ -1,0 +1,105 @@
+//! Who may see what: pages show users' mails, so they are for this machine, or for who has the admin token.
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, FORWARDED, HOST};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
+use subtle::ConstantTimeEq;
+
+use super::{Error, Peer, Site};
+use crate::store::tokens;
+
+/// Lets through who sits at this machine, or has the admin token (as password, or as bearer token).
+pub(super) async fn guard_pages(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    if peer.is_some_and(|peer| is_local(peer, request.headers())) {
+        return next.run(request).await;
+    }
+    match is_admin(&site, request.headers()).await {
+        Ok(true) => next.run(request).await,
+        Ok(false) => Error::Unauthorized(true).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Whether a request comes from this machine itself: not through a proxy that runs on it, and not from a web page
+/// that made a browser ask for it under another name.
+fn is_local(Peer(peer): Peer, headers: &HeaderMap) -> bool {
+    let proxied =
+        headers.contains_key(FORWARDED) || headers.keys().any(|name| name.as_str().starts_with("x-forwarded-"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    peer.ip().is_loopback() && !proxied && ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+}
+
+async fn is_admin(site: &Site, headers: &HeaderMap) -> Result<bool, Error> {
+    let Some(token) = presented(headers) else { return Ok(false) };
+    let mut tx = site.context.db.read().await?;
+    let hashes = tokens::hashes(&mut tx, "admin").await?;
+    let hash = tokens::hash(&token);
+    Ok(hashes.iter().fold(false, |found, known| found | same(known, &hash)))
+}
+
+/// The token of a bearer header, or the password of a basic one.
+fn presented(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    let decoded = scheme.eq_ignore_ascii_case("basic").then(|| base64_decoded(rest.trim()))??;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+fn base64_decoded(text: &str) -> Option<String> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// Lets a scrape through when the metrics are open or it has their token.
+pub(super) fn may_scrape(site: &Site, headers: &HeaderMap) -> bool {
+    let config = site.context.settings.get();
+    let Some(expected) = &config.http.metrics_token else { return true };
+    presented(headers).is_some_and(|token| same(&tokens::hash(expected.expose_secret()), &tokens::hash(&token)))
+}
+
+/// Compares in a time that does not depend on where two hashes differ.
+fn same(a: &str, b: &str) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_this_machine_itself_is_local() {
+        let check = |peer: &str, pairs: &[(&'static str, &str)], local: bool| {
+            assert_eq!(is_local(Peer(peer.parse().unwrap()), &headers(pairs)), local, "{peer} {pairs:?}");
+        };
+        check("127.0.0.1:1", &[("host", "localhost:9787")], true);
+        check("[::1]:1", &[("host", "[::1]:9787")], true);
+        check("[::1]:1", &[("host", "[::1]")], true);
+        check("127.0.0.1:1", &[("host", "evil.example:9787")], false);
+        check("127.0.0.1:1", &[("host", "localhost"), ("x-forwarded-for", "203.0.113.9")], false);
+        check("127.0.0.1:1", &[("host", "localhost"), ("forwarded", "for=203.0.113.9")], false);
+        check("203.0.113.9:1", &[("host", "localhost")], false);
+        check("127.0.0.1:1", &[], false);
+    }
+
+    #[test]
+    fn a_token_comes_as_bearer_or_as_password() {
+        let token = |value: &str| presented(&headers(&[("authorization", value)]));
+        assert_eq!(token("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(token("Basic YWRtaW46czpjcmV0").as_deref(), Some("s:cret"));
+        assert_eq!(token("Basic !!!"), None);
+        assert_eq!(token("Digest x"), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! Jobs: what runs on a schedule. A run is a slot claimed in the database; see [`runner`].
+
+pub mod deliver;
+mod digest;
+mod models;
+mod notices;
+mod prune;
+pub mod runner;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::mail::notice::Sender;
+use crate::mail::render::Renderer;
+use crate::mail::transport::Mailer;
+use crate::metrics::Metrics;
+use crate::openrouter::Client;
+use crate::store::Db;
+
+/// One row of [`JOBS`]: everything the runner must know of a job.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Its name in the configuration, the metrics and the store.
+    pub name: &'static str,
+    /// What it does, for people.
+    pub what: &'static str,
+    /// How long an attempt may take; its lease is a little longer.
+    pub timeout: TimeDelta,
+    /// How often a slot is tried before it counts as failed.
+    pub attempts: i64,
+    /// Does the work of the slot that is due.
+    pub run: fn(Arc<Context>) -> Run,
+}
+
+/// The work of an attempt; gives a summary.
+pub type Run = Pin<Box<dyn Future<Output = Result<String, Error>> + Send>>;
+
+/// All jobs, in the order in which they run when several are due.
+pub const JOBS: &[Spec] = &[models::SPEC, models::RECHECK, notices::SPEC, digest::SPEC, prune::SPEC];
+
+/// The job of a name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Spec> {
+    JOBS.iter().find(|spec| spec.name == name)
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub enum Error {
+    /// Another attempt may succeed; not before the given wait, if there is one.
+    Retry(anyhow::Error, Option<TimeDelta>),
+    /// It would fail the same way.
+    Fail(anyhow::Error),
+}
+
+impl Error {
+    /// What happened, without whether to try again.
+    #[must_use]
+    pub fn into_inner(self) -> anyhow::Error {
+        match self {
+            Self::Retry(error, _) | Self::Fail(error) => error,
+        }
+    }
+}
+
+impl From<crate::store::Error> for Error {
+    fn from(error: crate::store::Error) -> Self {
+        if error.is_transient() { Self::Retry(error.into(), None) } else { Self::Fail(error.into()) }
+    }
+}
+
+impl From<crate::mail::render::Error> for Error {
+    fn from(error: crate::mail::render::Error) -> Self {
+        Self::Fail(error.into())
+    }
+}
+
+/// The settings in force; they change when the configuration is read again.
+#[derive(Debug)]
+pub struct Settings(RwLock<Arc<Config>>);
+
+impl Settings {
+    /// Puts a configuration in force.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self(RwLock::new(Arc::new(config)))
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn get(&self) -> Arc<Config> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces it.
+    pub fn set(&self, config: Config) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+}
+
+/// What jobs work with.
+#[derive(Debug)]
+pub struct Context {
+    /// The store.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The settings.
+    pub settings: Settings,
+    /// OpenRouter.
+    pub openrouter: Client,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// The templates.
+    pub renderer: Renderer,
+    /// The way out for mails; replaced when the configuration is read again.
+    pub mailer: RwLock<Mailer>,
+    /// Wakes the delivery when mails were enqueued.
+    pub mail_waits: Notify,
+    /// Asks everything to end.
+    pub stop: CancellationToken,
+}
+
+impl Context {
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The mailer in force.
+    #[must_use]
+    pub fn mailer(&self) -> Mailer {
+        self.mailer.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What mails need to know of this daemon.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        let config = self.settings.get();
+        let address = crate::mail::compose::mailbox(&config.mail.from);
+        Sender {
+            domain: address.map_or_else(|_| "localhost".to_owned(), |from| from.email.domain().to_owned()),
+            public_url: config.http.public_url.clone(),
+            model_link: config.links.model.clone(),
+        }
+    }
+
+    /// Counts mails that a committed transaction enqueued, and wakes the delivery.
+    pub fn enqueued<'a>(&self, kinds: impl Iterator<Item = &'a str>) {
+        for kind in kinds {
+            self.metrics.mail.with_label_values(&[kind, "enqueued"]).inc();
+        }
+        self.mail_waits.notify_one();
+    }
+}

@@ -1,0 +1,118 @@
+//! Tells users what is due to be told of the models they use: once each, one mail per user and kind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Context, Error, Spec};
+use crate::domain::lifecycle::Known;
+use crate::domain::model_id::ModelId;
+use crate::domain::news::{self, News};
+use crate::mail::notice::{self, Item};
+use crate::store::told::{Recipient, Stake};
+use crate::store::{self, Lock, Tx};
+
+/// Tells what the calendar makes due, whether or not the list could be fetched.
+pub(super) const SPEC: Spec = Spec {
+    name: "notices",
+    what: "Tells users what is due by the calendar",
+    timeout: TimeDelta::minutes(30),
+    attempts: 12,
+    run: |context| {
+        Box::pin(async move {
+            let now = context.now();
+            Ok(format!("{} mails", tell(&context, now).await?))
+        })
+    },
+};
+
+/// Users who are told in one transaction.
+const USERS_PER_TRANSACTION: usize = 100;
+
+/// Brings what users believe in line with what is so; gives the number of mails. What was told and the mail that
+/// tells it are one transaction, so a crash anywhere means that nothing is lost and nothing is told twice.
+pub(super) async fn tell(context: &Arc<Context>, now: DateTime<Utc>) -> Result<usize, Error> {
+    let mut tx = context.db.read().await?;
+    let concerned = store::told::concerned(&mut tx).await?;
+    drop(tx);
+    let mut told = 0;
+    for users in concerned.chunks(USERS_PER_TRANSACTION) {
+        if context.stop.is_cancelled() {
+            return Err(Error::Retry(anyhow::anyhow!("stopped after {told} mails"), None));
+        }
+        let mut tx = context.db.write().await?;
+        tx.lock(Lock::Telling).await?;
+        let kinds = tell_some(context, &mut tx, users, now).await?;
+        tx.commit().await?;
+        told += kinds.len();
+        context.enqueued(kinds.into_iter());
+    }
+    Ok(told)
+}
+
+async fn tell_some(
+    context: &Context,
+    tx: &mut Tx,
+    users: &[String],
+    now: DateTime<Utc>,
+) -> Result<Vec<&'static str>, Error> {
+    let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(Vec::new()) };
+    let known = store::models::load(tx).await?;
+    let recipients = store::told::recipients(tx, first, last).await?;
+    let mut stakes: BTreeMap<String, Vec<(ModelId, Stake)>> = BTreeMap::new();
+    for ((user, model), stake) in store::told::stakes(tx, first, last).await? {
+        stakes.entry(user).or_default().push((model, stake));
+    }
+    let mut kinds = Vec::new();
+    for to in recipients {
+        if let Some(stakes) = stakes.get(&to.id) {
+            kinds.extend(tell_one(context, tx, &to, stakes, &known, now).await?);
+        }
+    }
+    Ok(kinds)
+}
+
+async fn tell_one(
+    context: &Context,
+    tx: &mut Tx,
+    to: &Recipient,
+    stakes: &[(ModelId, Stake)],
+    known: &Known,
+    now: DateTime<Utc>,
+) -> Result<Vec<&'static str>, Error> {
+    let mut by_kind: BTreeMap<&'static str, Vec<Item<'_>>> = BTreeMap::new();
+    for (id, stake) in stakes {
+        let Some(tracked) = known.get(id) else { continue };
+        let Some(news) = news::due(&stake.belief, tracked, !stake.uses.is_empty(), now) else { continue };
+        store::told::save(tx, &to.id, id, &news::learn(stake.belief.clone(), &news, now)).await?;
+        by_kind.entry(news.kind()).or_default().push(Item { tracked, news, uses: &stake.uses });
+    }
+    let mut kinds = Vec::new();
+    for (kind, mut items) in by_kind {
+        items.sort_by_key(|item| (end_of(&item.news), item.tracked.model.id.clone()));
+        let mail = notice::compose(&context.renderer, &context.sender(), to, &items, known, now)?;
+        if store::outbox::enqueue(tx, &mail, now).await? {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
+}
+
+/// What ends first is read first.
+fn end_of(news: &News) -> Option<chrono::NaiveDate> {
+    match news {
+        News::Deprecated { on, .. } => Some(*on),
+        News::DateChanged { is, .. } => *is,
+        News::Removed { since, .. } | News::Returned { since, .. } => Some(since.date_naive()),
+    }
+}
+
+/// Everybody who gets what admins get.
+pub(super) async fn admins(context: &Context, tx: &mut Tx) -> Result<Vec<String>, Error> {
+    let mut admins = context.settings.get().mail.admins.clone();
+    admins.extend(store::directory::admins(tx).await?);
+    admins.sort_by_key(|address| address.to_lowercase());
+    admins.dedup_by_key(|address| address.to_lowercase());
+    Ok(admins)
+}

@@ -1,0 +1,39 @@
+//! Watches the models, the spend and the credit of a platform built on OpenRouter, and tells the right person in
+//! time, once.
+//!
+//! Data flows one way: what comes in ([`openrouter`], [`directory`], [`http`]) meets the pure heart ([`domain`]) in a
+//! [`job`], and leaves through the [`store`]'s outbox as a [`mail`].
+//!
+//! ```text
+//!    in                         heart (pure)                     out
+//! openrouter ─▶ job::models ─▶ domain: catalog, diff,  ─▶ store::outbox ─▶ job::deliver ─▶ mail
+//! directory  ─▶ store          lifecycle, news             store::models ─▶ http, gauges ─▶ metrics
+//! scheduler  ─▶ job::runner ─▶ domain::schedule
+//! ```
+//!
+//! What always holds (a test reads the source to keep it so):
+//!
+//! 1. `domain` does no I/O, awaits nothing, and asks nobody the time.
+//! 2. SQL, and the crate that speaks it, stand only in `store`.
+//! 3. `http` fetches nothing from outside and sends no mail; jobs never see a request.
+//! 4. A mail exists only because the transaction that changed some state also enqueued it.
+//! 5. Only [`clock::SystemClock`] reads the time.
+//! 6. A run of a job is a slot claimed in the database; the [`scheduler`] only wakes the [`job::runner`].
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod directory;
+pub mod domain;
+pub mod gauges;
+pub mod http;
+pub mod job;
+pub mod mail;
+pub mod metrics;
+pub mod openrouter;
+pub mod replay;
+pub mod scheduler;
+pub mod store;
+mod template;

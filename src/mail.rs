@@ -1,0 +1,9 @@
+//! Mails: what they say ([`notice`], [`admin`]), how they look ([`render`]), how they travel ([`compose`], [`transport`]).
+
+pub mod admin;
+pub mod compose;
+pub mod notice;
+pub mod preview;
+pub mod render;
+pub mod text;
+pub mod transport;

@@ -1,0 +1,315 @@
+//! Mails to users about models: their items as people read them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::render::{Error, Renderer};
+use super::text::{count, days_from, harmless, long_day, moment, short_day, span};
+use crate::domain::lifecycle::{Known, Tracked};
+use crate::domain::model_id::ModelId;
+use crate::domain::news::News;
+use crate::store::outbox::{About, Mail};
+use crate::store::told::{Recipient, Use};
+
+/// Resources that a mail lists by name for one model; more are counted.
+const RESOURCES_MAX: usize = 20;
+
+/// One thing to tell about one model.
+#[derive(Clone, Debug)]
+pub struct Item<'a> {
+    /// The model.
+    pub tracked: &'a Tracked,
+    /// What is told.
+    pub news: News,
+    /// The recipient's resources on it.
+    pub uses: &'a [Use],
+}
+
+/// What every mail needs to know of this daemon.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Domain of the sender's address, for ids.
+    pub domain: String,
+    /// Where users reach the daemon, if they do.
+    pub public_url: Option<String>,
+    /// A model's page, with `{id}`.
+    pub model_link: String,
+}
+
+#[derive(Serialize)]
+struct View {
+    greeting: Option<String>,
+    models: Vec<ModelView>,
+    model_count: usize,
+    resource_count: usize,
+    soonest: Option<String>,
+    footer: Footer,
+}
+
+/// Why a mail came, and how to stop it.
+#[derive(Serialize)]
+pub(super) struct Footer {
+    pub(super) reason: String,
+    pub(super) unsubscribe_url: Option<String>,
+    pub(super) sender: &'static str,
+}
+
+#[derive(Serialize)]
+struct ModelView {
+    id: String,
+    name: String,
+    url: String,
+    headline: String,
+    urgent: bool,
+    facts: Vec<Fact>,
+    replacement: Option<Replacement>,
+    resources: Vec<ResourceView>,
+    more_resources: usize,
+}
+
+/// A line of a small table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fact {
+    /// What it is.
+    pub label: &'static str,
+    /// What it says.
+    pub value: String,
+}
+
+#[derive(Serialize)]
+struct Replacement {
+    id: String,
+    name: String,
+    why: &'static str,
+}
+
+#[derive(Serialize)]
+struct ResourceView {
+    id: String,
+    name: String,
+    url: Option<String>,
+    role: &'static str,
+}
+
+/// Renders the mail that tells a user items of one kind.
+///
+/// # Errors
+/// When a template does not fit its view.
+pub fn compose(
+    renderer: &Renderer,
+    sender: &Sender,
+    to: &Recipient,
+    items: &[Item<'_>],
+    known: &Known,
+    now: DateTime<Utc>,
+) -> Result<Mail, Error> {
+    let kind = items.first().map_or("model_removed", |item| item.news.kind());
+    let resources: Vec<&Use> = items.iter().flat_map(|item| item.uses).collect();
+    let mut resource_ids: Vec<String> = resources.iter().map(|used| used.resource.clone()).collect();
+    resource_ids.sort();
+    resource_ids.dedup();
+    let unsubscribe_url = unsubscribe_url(sender, to, kind);
+    let view = View {
+        greeting: to.name.as_deref().map(harmless).filter(|name| !name.is_empty()),
+        models: items.iter().map(|item| model_view(item, sender, known, now)).collect(),
+        model_count: items.len(),
+        resource_count: resource_ids.len(),
+        soonest: soonest(items, now),
+        footer: Footer {
+            reason: reason(resource_ids.len()),
+            unsubscribe_url: unsubscribe_url.clone(),
+            sender: "openrouter-monitor",
+        },
+    };
+    let rendered = renderer.render(kind, &view)?;
+    let keys: Vec<String> = items.iter().map(|item| format!("{} {}", item.tracked.model.id, item.news.key())).collect();
+    let dedup_key = format!("{kind}/{}/{}", to.id, fingerprint(&keys.join("\n")));
+    let threads: Vec<String> =
+        items.iter().map(|item| thread_id(&to.id, &item.tracked.model.id, &sender.domain)).collect();
+    Ok(Mail {
+        message_id: message_id(&dedup_key, &sender.domain),
+        dedup_key,
+        kind: kind.to_owned(),
+        user: Some(to.id.clone()),
+        recipient: to.email.clone(),
+        subject: rendered.subject,
+        text: rendered.text,
+        html: rendered.html,
+        threads: threads.into_iter().take(10).collect(),
+        unsubscribe_url,
+        about: About {
+            models: items.iter().map(|item| item.tracked.model.id.to_string()).collect(),
+            resources: resource_ids,
+            incident: items
+                .first()
+                .map_or_else(String::new, |item| format!("{kind}/{}/{}", item.tracked.model.id, item.news.key())),
+            why: items.iter().map(|item| format!("{}: {}", item.tracked.model.id, because(item, now))).collect(),
+        },
+    })
+}
+
+fn unsubscribe_url(sender: &Sender, to: &Recipient, kind: &str) -> Option<String> {
+    let base = sender.public_url.as_deref()?.trim_end_matches('/');
+    Some(format!("{base}/m/{}?kind={kind}", to.mail_token))
+}
+
+fn reason(resources: usize) -> String {
+    match resources {
+        0 => "You get this mail because an earlier one about this model is no longer true.".to_owned(),
+        1 => "You get this mail because one of your resources uses this.".to_owned(),
+        more => format!("You get this mail because {more} of your resources use this."),
+    }
+}
+
+fn soonest(items: &[Item<'_>], now: DateTime<Utc>) -> Option<String> {
+    let days =
+        items.iter().filter_map(|item| if let News::Deprecated { on, .. } = item.news { Some(on) } else { None });
+    days.min().map(|day| days_from(day, now))
+}
+
+fn model_view(item: &Item<'_>, sender: &Sender, known: &Known, now: DateTime<Utc>) -> ModelView {
+    let model = &item.tracked.model;
+    ModelView {
+        id: harmless(model.id.as_str()),
+        name: harmless(&model.name),
+        url: sender.model_link.replace("{id}", model.id.as_str()),
+        headline: headline(&item.news, now),
+        urgent: match item.news {
+            News::Removed { .. } => true,
+            News::Deprecated { on, .. } | News::DateChanged { is: Some(on), .. } => {
+                (on - now.date_naive()).num_days() <= 7
+            }
+            News::DateChanged { is: None, .. } | News::Returned { .. } => false,
+        },
+        facts: facts(item, now),
+        replacement: replacement(item.tracked, known),
+        resources: item.uses.iter().take(RESOURCES_MAX).map(resource_view).collect(),
+        more_resources: item.uses.len().saturating_sub(RESOURCES_MAX),
+    }
+}
+
+fn resource_view(used: &Use) -> ResourceView {
+    ResourceView {
+        id: harmless(&used.resource),
+        name: used
+            .name
+            .as_deref()
+            .map(harmless)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| harmless(&used.resource)),
+        url: used.url.clone(),
+        role: if used.position == 0 { "model" } else { "fallback" },
+    }
+}
+
+fn headline(news: &News, now: DateTime<Utc>) -> String {
+    match news {
+        News::Deprecated { on, .. } if *on < now.date_naive() => {
+            format!("was to be withdrawn on {} and is still served", long_day(*on))
+        }
+        News::Deprecated { on, .. } => format!("will be withdrawn on {}, {}", long_day(*on), days_from(*on, now)),
+        News::DateChanged { was: Some(was), is: Some(is) } => {
+            format!("withdrawal moved from {} to {}, {}", short_day(*was), short_day(*is), days_from(*is, now))
+        }
+        News::DateChanged { was: Some(was), is: None } => {
+            format!("stays: the date of {} was taken back", short_day(*was))
+        }
+        News::DateChanged { was: None, is } => {
+            let date = is.map_or_else(String::new, |is| format!(" on {}, {}", long_day(is), days_from(is, now)));
+            format!("will be withdrawn after all{date}")
+        }
+        News::Removed { since, successor: Some(_) } => {
+            format!("is no longer listed under this name since {}", short_day(since.date_naive()))
+        }
+        News::Removed { since, successor: None } => {
+            format!("is no longer served since {}", short_day(since.date_naive()))
+        }
+        News::Returned { expires_on: Some(on), .. } => format!("is back, and will be withdrawn on {}", long_day(*on)),
+        News::Returned { expires_on: None, .. } => "is back".to_owned(),
+    }
+}
+
+fn facts(item: &Item<'_>, now: DateTime<Utc>) -> Vec<Fact> {
+    let fact = |label, value| Fact { label, value };
+    let last_listed = || fact("Last listed", moment(item.tracked.last_seen));
+    match &item.news {
+        News::Deprecated { on, .. } => vec![
+            fact("Withdrawal", long_day(*on)),
+            fact(
+                "Announced",
+                format!("in OpenRouter's list, seen on {}", short_day(item.tracked.expiry_since.date_naive())),
+            ),
+        ],
+        News::DateChanged { was, is } => {
+            let date = |date: &Option<chrono::NaiveDate>| date.map_or_else(|| "none".to_owned(), long_day);
+            vec![fact("Date we told you", date(was)), fact("Date now", date(is))]
+        }
+        News::Removed { since, .. } => {
+            let mut facts = vec![last_listed(), fact("Absent for", span(now - *since))];
+            if let Some(on) = item.tracked.model.expires_on.date().filter(|on| *on <= now.date_naive()) {
+                facts.push(fact("Announced end", long_day(on)));
+            }
+            facts
+        }
+        News::Returned { since, .. } => {
+            vec![fact("Was absent", format!("{} from {}", span(item.tracked.last_seen - *since), moment(*since)))]
+        }
+    }
+}
+
+/// The successor that the list itself names: the id that a rename went to, or the model an alias stood for.
+fn replacement(tracked: &Tracked, known: &Known) -> Option<Replacement> {
+    let (id, why) = match (&tracked.successor, &tracked.model.alias_target) {
+        (Some(successor), _) => (successor.clone(), "OpenRouter lists the same model under this id now"),
+        (None, Some(target)) => (ModelId::new(target.clone()), "the alias stood for this model"),
+        (None, None) => return None,
+    };
+    let name = known.get(&id).map_or_else(|| id.to_string(), |successor| successor.model.name.clone());
+    Some(Replacement { id: harmless(id.as_str()), name: harmless(&name), why })
+}
+
+/// Why the item is told now, for `replay` and the admins.
+fn because(item: &Item<'_>, now: DateTime<Utc>) -> String {
+    match &item.news {
+        News::Deprecated { on, milestone } => {
+            let days = (*on - now.date_naive()).num_days();
+            let reached = if *milestone == crate::domain::news::ANNOUNCED {
+                "announced".to_owned()
+            } else {
+                format!("milestone {milestone} d")
+            };
+            format!("withdrawal on {on}, {} ahead ({reached})", count(days, "day"))
+        }
+        News::DateChanged { was, is } => {
+            let date =
+                |date: &Option<chrono::NaiveDate>| date.map_or_else(|| "none".to_owned(), |date| date.to_string());
+            format!("told {}, is {} since {}", date(was), date(is), item.tracked.expiry_since.format("%Y-%m-%dT%H:%MZ"))
+        }
+        News::Removed { since, .. } => {
+            let day = item.tracked.model.expires_on.date().filter(|on| *on <= now.date_naive());
+            let why = day.map_or_else(String::new, |on| format!(", its announced day {on} has come"));
+            format!("absent for {} since {}{why}", span(now - *since), since.format("%Y-%m-%dT%H:%MZ"))
+        }
+        News::Returned { since, .. } => {
+            format!("listed again, was told absent since {}", since.format("%Y-%m-%dT%H:%MZ"))
+        }
+    }
+}
+
+/// The id of a mail: the same for every attempt to deliver it.
+#[must_use]
+pub fn message_id(dedup_key: &str, domain: &str) -> String {
+    format!("<{}@{domain}>", fingerprint(dedup_key))
+}
+
+/// The root that all mails to a user about a model refer to, so that they make one thread.
+fn thread_id(user: &str, model: &ModelId, domain: &str) -> String {
+    format!("<{}@{domain}>", fingerprint(&format!("thread {user} {model}")))
+}
+
+/// 128 bits of SHA-256, in hexadecimal.
+pub(super) fn fingerprint(text: &str) -> String {
+    let digest = format!("{:x}", Sha256::digest(text.as_bytes()));
+    digest[..32].to_owned()
+}

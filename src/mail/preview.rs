@@ -1,0 +1,161 @@
+//! Every mail with sample data, rendered as a real one is.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::admin::{Desk, Digest, Trouble, Usage};
+use super::notice::{self, Fact, Item, Sender};
+use super::render::{Error, Rendered, Renderer};
+use super::text::moment;
+use crate::domain::alert::{Incident, Rule};
+use crate::domain::change::{Change, ChangeKind};
+use crate::domain::lifecycle::{Absence, BulkEvent, Known, State, Tracked};
+use crate::domain::model::Model;
+use crate::domain::model_id::ModelId;
+use crate::domain::news::News;
+use crate::store::outbox::Mail;
+use crate::store::told::{Recipient, Use};
+
+/// Renders every mail: its name, and what it looks like.
+///
+/// # Errors
+/// When a template does not fit its view.
+pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<Vec<(String, Mail)>, Error> {
+    let mut mails = Vec::new();
+    for (name, news) in samples(now) {
+        mails.push((name.to_owned(), user_mail(renderer, sender, news, now)?));
+    }
+    let admins = ["admin@platform.example".to_owned()];
+    let desk = Desk { renderer, sender, admins: &admins };
+    mails.extend(
+        desk.digest(&digest(&changes(now), &usage()), now)?.into_iter().map(|mail| ("admin_digest".to_owned(), mail)),
+    );
+    let incident = Incident::open(Rule::BulkEvent, "batch", now);
+    let bulk = desk.bulk_event(&bulk_event(), &incident, &usage(), now + TimeDelta::days(7))?;
+    mails.extend(bulk.into_iter().map(|mail| ("bulk_event".to_owned(), mail)));
+    let incident = Incident::open(Rule::ListImplausible, "openrouter", now);
+    let trouble = desk.trouble(trouble(now), &incident)?;
+    mails.extend(trouble.into_iter().map(|mail| ("monitor_trouble".to_owned(), mail)));
+    Ok(mails)
+}
+
+/// The mail with which delivery is tried.
+///
+/// # Errors
+/// When a template does not fit its view.
+pub fn test(renderer: &Renderer, now: DateTime<Utc>) -> Result<Rendered, Error> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this machine".to_owned());
+    let footer = json!({"reason": "You get this mail because somebody tried the delivery.", "unsubscribe_url": null, "sender": "openrouter-monitor"});
+    renderer.render("test", &json!({"greeting": null, "footer": footer, "sent_at": moment(now), "host": host.trim()}))
+}
+
+fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
+    let day = |days: i64| (now + TimeDelta::days(days)).date_naive();
+    let since = now - TimeDelta::hours(31);
+    let deprecated = |days: i64, milestone| News::Deprecated { on: day(days), milestone };
+    vec![
+        ("model_deprecated", vec![deprecated(7, 7), deprecated(21, 30)]),
+        (
+            "model_date_changed",
+            vec![
+                News::DateChanged { was: Some(day(2)), is: Some(day(180)) },
+                News::DateChanged { was: Some(day(9)), is: None },
+            ],
+        ),
+        (
+            "model_removed",
+            vec![
+                News::Removed { since, successor: None },
+                News::Removed { since, successor: Some(ModelId::from("halcyon/lumen-3")) },
+            ],
+        ),
+        ("model_returned", vec![News::Returned { since: now - TimeDelta::days(12), expires_on: None }]),
+    ]
+}
+
+fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTime<Utc>) -> Result<Mail, Error> {
+    let to = Recipient {
+        id: "u-017".to_owned(),
+        email: "u-017@platform.example".to_owned(),
+        name: Some("Invoice desk".to_owned()),
+        mail_token: "preview".to_owned(),
+    };
+    let tracked: Vec<Tracked> = ["halcyon/lumen-2", "tessera/mosaic-2.5-flash"]
+        .iter()
+        .zip(&news)
+        .map(|(id, news)| tracked(id, news, now))
+        .collect();
+    let uses = [
+        vec![
+            sample_use("r-101", "Summarise tickets", Some("https://platform.example/resources/r-101"), 0),
+            sample_use("r-102", "Nightly report", None, 1),
+        ],
+        vec![sample_use("r-103", "Translate replies", Some("https://platform.example/resources/r-103"), 0)],
+    ];
+    let items: Vec<Item<'_>> =
+        tracked.iter().zip(news).zip(&uses).map(|((tracked, news), uses)| Item { tracked, news, uses }).collect();
+    notice::compose(renderer, sender, &to, &items, &Known::new(), now)
+}
+
+fn sample_use(resource: &str, name: &str, url: Option<&str>, position: i64) -> Use {
+    Use { resource: resource.to_owned(), name: Some(name.to_owned()), url: url.map(str::to_owned), position }
+}
+
+fn tracked(id: &str, news: &News, now: DateTime<Utc>) -> Tracked {
+    let name = if id.starts_with("halcyon") { "Halcyon: Lumen 2" } else { "Tessera: Mosaic 2.5 Flash" };
+    let model = Model::parse(&json!({"id": id, "name": name}), now).expect("the sample has an id");
+    let since = now - TimeDelta::hours(31);
+    let state = match news {
+        News::Removed { .. } => State::Removed(Absence { since, fetches: 3, bulk: false }, now),
+        _ => State::Listed,
+    };
+    let successor = if let News::Removed { successor, .. } = news { successor.clone() } else { None };
+    Tracked { model, state, first_seen: now - TimeDelta::days(300), last_seen: now, expiry_since: since, successor }
+}
+
+fn changes(now: DateTime<Utc>) -> Vec<Change> {
+    let change = |model: &str, kind, before: Value, after: Value| Change {
+        at: now - TimeDelta::hours(5),
+        model: ModelId::from(model),
+        kind,
+        before,
+        after,
+    };
+    let price = |prompt: &str| json!({"base": {"prompt": prompt, "completion": "0.000002"}});
+    vec![
+        change("halcyon/lumen-2", ChangeKind::Removed, json!("Halcyon: Lumen 2"), Value::Null),
+        change("tessera/mosaic-2.5-flash", ChangeKind::Deprecated, Value::Null, json!("2026-12-31")),
+        change("halcyon/lumen-3", ChangeKind::Repriced, price("0.000001"), price("0.0000008")),
+        change("halcyon/lumen-3-mini", ChangeKind::Added, Value::Null, json!("Halcyon: Lumen 3 Mini")),
+    ]
+}
+
+fn usage() -> Usage {
+    Usage::from([(ModelId::from("halcyon/lumen-2"), (12, 31)), (ModelId::from("tessera/mosaic-2.5-flash"), (3, 4))])
+}
+
+fn digest<'a>(changes: &'a [Change], usage: &'a Usage) -> Digest<'a> {
+    Digest { changes, usage, models_listed: 421, users_told: 15, last: 4 }
+}
+
+fn bulk_event() -> BulkEvent {
+    let models = (1..=28).map(|n| ModelId::new(format!("halcyon/lumen-{n}:batch"))).collect();
+    BulkEvent { family: Some("batch".to_owned()), listed_before: 421, models }
+}
+
+fn trouble(now: DateTime<Utc>) -> Trouble {
+    Trouble {
+        title: "OpenRouter's list of models is not believed".to_owned(),
+        resolved: false,
+        since: moment(now),
+        what: "The last two lists were refused: only 120 of the 421 models of the last good list are in it.".to_owned(),
+        effect: "The last good list stays in force. Nobody is told of removals until a list is believed again."
+            .to_owned(),
+        mend: "Nothing, if it passes. If OpenRouter really has so few models now, lower models.keep_percent_min."
+            .to_owned(),
+        details: vec![
+            Fact { label: "Models before", value: "421".to_owned() },
+            Fact { label: "Of these in the list", value: "120".to_owned() },
+        ],
+    }
+}

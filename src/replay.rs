@@ -1,0 +1,221 @@
+//! `replay`: what would have been sent, by the real jobs on captured lists under a manual clock.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::ManualClock;
+use crate::config::Config;
+use crate::domain::catalog::Page;
+use crate::job::runner::Runner;
+use crate::job::{self, Context};
+use crate::mail::transport::{Mailer, Outlet};
+use crate::metrics::Metrics;
+use crate::openrouter::Client;
+use crate::store::outbox::Row;
+use crate::store::{self, Db};
+use crate::{app, directory};
+
+/// Jobs that run at their times between the lists; fetching is what the lists stand for.
+const JOBS: [&str; 3] = ["notices", "digest", "prune"];
+/// Whoever owns one resource on every model when no directory is given.
+const EVERYBODY: &str = "everybody";
+
+/// What to replay.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A folder of lists, each named by the time of its fetch: 2026-06-08T011159Z.json.
+    #[arg(long, value_name = "DIR")]
+    models: PathBuf,
+    /// Users and resources, NDJSON as `POST /v1/directory` takes it; else one user with a resource on every model.
+    #[arg(long, value_name = "FILE")]
+    directory: Option<PathBuf>,
+    /// Runs the scheduled jobs until this time; else until the last list.
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::parse_time)]
+    until: Option<DateTime<Utc>>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How a replay prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object a line.
+    #[default]
+    Ndjson,
+    /// One readable line each, with why it was told.
+    Text,
+}
+
+/// A list and when it was fetched.
+type Capture = (DateTime<Utc>, PathBuf);
+
+/// Replays and prints.
+///
+/// # Errors
+/// When a file cannot be read, or the scratch database fails.
+pub async fn run(options: &Options, config: Config, out: &mut impl Write) -> anyhow::Result<()> {
+    let captures = captures(&options.models)?;
+    let folder = tempfile::tempdir()?;
+    let clock = Arc::new(ManualClock::at(captures[0].0));
+    let context = Arc::new(context(config, folder.path(), Arc::clone(&clock)).await?);
+    let lines = match &options.directory {
+        Some(file) => read_lines(file)?,
+        None => directory_of_everything(&captures)?,
+    };
+    let imported = directory::import(&context.db, &lines, captures[0].0).await?;
+    if let Some((line, reason)) = imported.rejected.first() {
+        let name = options.directory.as_deref().unwrap_or(Path::new("the directory")).display();
+        bail!("{name}:{line}: {reason} ({} lines are not usable)", imported.rejected.len());
+    }
+    let mut teller = Teller { context: Arc::clone(&context), format: options.format, last_mail: 0, out };
+    play(&context, &clock, &captures, options.until, &mut teller).await
+}
+
+async fn context(config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
+    let metrics = Metrics::default();
+    let db = Db::scratch(&folder.join("replay.db"), metrics.clone()).await?;
+    let mailer = Mailer::in_memory(&config, Outlet::default())?;
+    Ok(app::with_parts(config, db, metrics, clock, CancellationToken::new(), Client::captured(), mailer))
+}
+
+async fn play<W: Write>(
+    context: &Arc<Context>,
+    clock: &ManualClock,
+    captures: &[Capture],
+    until: Option<DateTime<Utc>>,
+    teller: &mut Teller<'_, W>,
+) -> anyhow::Result<()> {
+    let runner = Runner::of(Arc::clone(context), &JOBS);
+    let models = job::find("models").ok_or_else(|| anyhow!("there is no job that fetches lists"))?;
+    let mut waiting = captures.iter().peekable();
+    let end = std::cmp::max(until.unwrap_or_default(), captures.last().map_or(DateTime::default(), |(at, _)| *at));
+    let mut now = captures[0].0;
+    while now <= end {
+        clock.set(now);
+        runner.run_due().await;
+        while let Some((_, file)) = waiting.next_if(|(at, _)| *at <= now) {
+            context.openrouter.put(std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?);
+            runner.run_now(models).await;
+        }
+        teller.tell(now).await?;
+        let next = [runner.next_due(now), waiting.peek().map(|(at, _)| *at)];
+        now = next.into_iter().flatten().min().unwrap_or(end + TimeDelta::seconds(1));
+    }
+    Ok(())
+}
+
+/// The lists of a folder by time; the name may go on behind the time.
+fn captures(folder: &Path) -> anyhow::Result<Vec<Capture>> {
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("--models: {} cannot be read", folder.display()))?;
+    let mut captures = Vec::new();
+    for entry in entries {
+        let file = entry?.path();
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if !name.ends_with(".json") {
+            continue;
+        }
+        let time = name.get(..18).and_then(|stamp| NaiveDateTime::parse_from_str(stamp, "%Y-%m-%dT%H%M%SZ").ok());
+        let time = time.ok_or_else(|| {
+            anyhow!("--models: the name of {name} does not begin with a time like 2026-06-08T011159Z")
+        })?;
+        captures.push((time.and_utc(), file));
+    }
+    captures.sort();
+    if captures.is_empty() {
+        bail!("--models: there is no list (*.json) in {}", folder.display());
+    }
+    Ok(captures)
+}
+
+fn read_lines(file: &Path) -> anyhow::Result<Vec<String>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// One user with one resource on every model that any of the lists has.
+fn directory_of_everything(captures: &[Capture]) -> anyhow::Result<Vec<String>> {
+    let mut ids = BTreeSet::new();
+    for (at, file) in captures {
+        let body = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        // A list that is no list is the job's to refuse.
+        if let Ok(page) = Page::parse(&body, *at) {
+            ids.extend(page.catalog.models.into_keys());
+        }
+    }
+    let user = json!({"user": {"id": EVERYBODY, "email": "everybody@replay.invalid"}});
+    let resources =
+        ids.iter().map(|id| json!({"resource": {"id": format!("on {id}"), "user": EVERYBODY, "model": id}}));
+    Ok(std::iter::once(user).chain(resources).map(|line| line.to_string()).collect())
+}
+
+/// Prints what a step did.
+struct Teller<'a, W> {
+    context: Arc<Context>,
+    format: Format,
+    last_mail: i64,
+    out: &'a mut W,
+}
+
+impl<W: Write> Teller<'_, W> {
+    async fn tell(&mut self, now: DateTime<Utc>) -> anyhow::Result<()> {
+        let mut tx = self.context.db.read().await?;
+        let changes = store::changes::since(&mut tx, now, None).await?;
+        let incidents = store::incidents::touched_since(&mut tx, now).await?;
+        let mails = store::outbox::written_after(&mut tx, self.last_mail).await?;
+        drop(tx);
+        for change in changes {
+            let object = json!({"type": "change", "at": stamp(change.at), "model": change.model, "kind": change.kind.as_str(),
+                "before": change.before, "after": change.after});
+            self.print(&object, &format!("{:20} {}: {}", change.kind.as_str(), change.model, change.describe()))?;
+        }
+        for (open, resolved) in incidents {
+            let state = if resolved.is_some() { "resolved" } else { "firing" };
+            let object = json!({"type": "alert", "at": stamp(now), "rule": open.incident.rule.as_str(),
+                "subject": {"account": open.incident.subject}, "state": state, "value": null, "threshold": null,
+                "incident": open.incident.id});
+            self.print(
+                &object,
+                &format!("{:20} {} {state}: {}", open.incident.rule.as_str(), open.incident.subject, open.detail),
+            )?;
+        }
+        for mail in mails {
+            self.last_mail = mail.id;
+            self.tell_mail(&mail)?;
+        }
+        Ok(())
+    }
+
+    fn tell_mail(&mut self, mail: &Row) -> anyhow::Result<()> {
+        let object = json!({"type": "mail", "at": stamp(mail.created_at), "kind": mail.kind, "to": mail.recipient, "user": mail.user,
+            "subject": mail.subject, "models": mail.about.models, "resources": mail.about.resources,
+            "incident": mail.about.incident, "why": mail.about.why});
+        let mut text = format!("mail {:15} to {}: {}", mail.kind, mail.recipient, mail.subject);
+        for why in &mail.about.why {
+            text.push_str(&format!("\n{:22}because {why}", ""));
+        }
+        self.print(&object, &text)
+    }
+
+    fn print(&mut self, object: &Value, text: &str) -> anyhow::Result<()> {
+        match self.format {
+            Format::Ndjson => writeln!(self.out, "{object}")?,
+            Format::Text => writeln!(self.out, "{} {text}", object["at"].as_str().unwrap_or_default())?,
+        }
+        Ok(())
+    }
+}
+
+/// A time as RFC 3339, to the second.
+pub(crate) fn stamp(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,103 @@
+//! The platform's users and resources.
+
+use chrono::{DateTime, Utc};
+
+use super::{Result, Tx, on};
+use crate::domain::directory::{Deletion, Entry, Resource, User};
+
+/// Takes one entry of the directory; `mail_token` is the secret of a user who is new.
+///
+/// # Errors
+/// When the database fails.
+pub async fn apply(tx: &mut Tx, entry: &Entry, mail_token: &str, now: DateTime<Utc>) -> Result<()> {
+    match entry {
+        Entry::User(user) => put_user(tx, user, mail_token, now).await,
+        Entry::Resource(resource) => put_resource(tx, resource, mail_token, now).await,
+        Entry::Delete(Deletion::User(id)) => delete_user(tx, id).await,
+        Entry::Delete(Deletion::Resource(id)) => delete_resource(tx, id).await,
+    }
+}
+
+async fn put_user(tx: &mut Tx, user: &User, mail_token: &str, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "INSERT INTO users (id, email, name, timezone, plan_usd_per_month, daily_limit_usd, \
+        monthly_limit_usd, admin, mail_token, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+        ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name, timezone = excluded.timezone, \
+        plan_usd_per_month = excluded.plan_usd_per_month, daily_limit_usd = excluded.daily_limit_usd, \
+        monthly_limit_usd = excluded.monthly_limit_usd, admin = excluded.admin, updated_at = excluded.updated_at";
+    let dollars = |amount: Option<rust_decimal::Decimal>| amount.map(|amount| amount.to_string());
+    on!(tx, |conn| {
+        let query = sqlx::query(SQL).bind(&user.id).bind(&user.email).bind(&user.name);
+        let query = query.bind(user.timezone.map(|zone| zone.name())).bind(dollars(user.plan_usd_per_month));
+        let query = query.bind(dollars(user.daily_limit_usd)).bind(dollars(user.monthly_limit_usd));
+        query.bind(user.admin).bind(mail_token).bind(now.timestamp_micros()).execute(conn).await.map(drop)
+    })?;
+    Ok(())
+}
+
+async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: DateTime<Utc>) -> Result<()> {
+    const OWNER: &str =
+        "INSERT INTO users (id, admin, mail_token, updated_at) VALUES ($1, FALSE, $2, $3) ON CONFLICT (id) DO NOTHING";
+    const SQL: &str = "INSERT INTO resources (id, user_id, name, provider, model, fallbacks, url, updated_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, \
+        name = excluded.name, provider = excluded.provider, model = excluded.model, fallbacks = excluded.fallbacks, \
+        url = excluded.url, updated_at = excluded.updated_at";
+    const CLEAR: &str = "DELETE FROM resource_rows WHERE resource_id = $1";
+    const ROW: &str = "INSERT INTO resource_rows (resource_id, position, user_id, model_id) VALUES ($1, $2, $3, $4)";
+    on!(tx, |conn| {
+        let query = sqlx::query(OWNER).bind(&resource.user).bind(mail_token);
+        query.bind(now.timestamp_micros()).execute(conn).await.map(drop)
+    })?;
+    on!(tx, |conn| {
+        let query = sqlx::query(SQL).bind(&resource.id).bind(&resource.user).bind(&resource.name);
+        let query = query.bind(resource.provider.as_str()).bind(&resource.model);
+        let query = query.bind(serde_json::to_string(&resource.fallbacks).unwrap_or_default());
+        query.bind(&resource.url).bind(now.timestamp_micros()).execute(conn).await.map(drop)
+    })?;
+    on!(tx, |conn| sqlx::query(CLEAR).bind(&resource.id).execute(conn).await.map(drop))?;
+    for (position, row) in (0_i64..).zip(resource.rows()) {
+        on!(tx, |conn| {
+            let query = sqlx::query(ROW).bind(&resource.id).bind(position).bind(&resource.user);
+            query.bind(row.as_str()).execute(conn).await.map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+async fn delete_user(tx: &mut Tx, id: &str) -> Result<()> {
+    const SQL: [&str; 5] = [
+        "DELETE FROM resource_rows WHERE user_id = $1",
+        "DELETE FROM resources WHERE user_id = $1",
+        "DELETE FROM told_models WHERE user_id = $1",
+        "DELETE FROM told_dates WHERE user_id = $1",
+        "DELETE FROM users WHERE id = $1",
+    ];
+    for sql in SQL {
+        on!(tx, |conn| sqlx::query(sql).bind(id).execute(conn).await.map(drop))?;
+    }
+    Ok(())
+}
+
+async fn delete_resource(tx: &mut Tx, id: &str) -> Result<()> {
+    const SQL: &str = "DELETE FROM resources WHERE id = $1";
+    on!(tx, |conn| sqlx::query(SQL).bind(id).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
+/// The addresses of the users who are admins.
+///
+/// # Errors
+/// When the database fails.
+pub async fn admins(tx: &mut Tx) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT email FROM users WHERE admin AND email IS NOT NULL ORDER BY email";
+    let rows: Vec<(String,)> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(|(email,)| email).collect())
+}
+
+/// How many users there are, how many of them have no address, and how many resources.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(tx: &mut Tx) -> Result<(i64, i64, i64)> {
+    const SQL: &str = "SELECT COUNT(*), COUNT(*) - COUNT(email), (SELECT COUNT(*) FROM resources) FROM users";
+    Ok(on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await)?)
+}

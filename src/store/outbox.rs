@@ -1,0 +1,337 @@
+//! The outbox: mails that a change of state made necessary, until they are delivered.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Result, Tx, json, on, time};
+
+/// A rendered mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mail {
+    /// The same for the same news to the same recipient: who tries twice writes one row.
+    pub dedup_key: String,
+    /// What it tells, as preferences, metrics and `replay` name it.
+    pub kind: String,
+    /// The user it goes to; admins' mails have none.
+    pub user: Option<String>,
+    /// The address.
+    pub recipient: String,
+    /// One line.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// Stable over attempts, so that a receiver can tell a repeated delivery.
+    pub message_id: String,
+    /// The roots of the threads it belongs to.
+    pub threads: Vec<String>,
+    /// Where the recipient stops this kind of mail.
+    pub unsubscribe_url: Option<String>,
+    /// What it is about.
+    pub about: About,
+}
+
+/// What a mail is about, for `replay` and the pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The models it names.
+    pub models: Vec<String>,
+    /// The recipient's resources on them.
+    pub resources: Vec<String>,
+    /// The incident or news it belongs to.
+    pub incident: String,
+    /// Why it was sent: model and reason of each item.
+    pub why: Vec<String>,
+}
+
+/// A row of the outbox without its bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number.
+    pub id: i64,
+    /// See [`Mail::kind`].
+    pub kind: String,
+    /// See [`Mail::user`].
+    pub user: Option<String>,
+    /// See [`Mail::recipient`].
+    pub recipient: String,
+    /// See [`Mail::subject`].
+    pub subject: String,
+    /// `pending`, `sending`, `sent` or `dead`.
+    pub state: String,
+    /// Deliveries tried.
+    pub attempts: i64,
+    /// When it is looked at next.
+    pub due_at: Option<DateTime<Utc>>,
+    /// What the last attempt said.
+    pub last_error: Option<String>,
+    /// When it was enqueued.
+    pub created_at: DateTime<Utc>,
+    /// When it was delivered.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// See [`Mail::about`].
+    pub about: About,
+}
+
+/// A mail that somebody holds the lease of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The row.
+    pub id: i64,
+    /// Which attempt this is, from 1; also what fences a late holder off.
+    pub attempt: i64,
+    /// When it was enqueued.
+    pub created_at: DateTime<Utc>,
+    /// What is to be delivered; without `user`, `dedup_key` and `about`, which the delivery does not need.
+    pub mail: Mail,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Accepted by the server.
+    Sent,
+    /// To be tried again at a time, because of an error.
+    Retry(DateTime<Utc>, String),
+    /// Given up, because of an error.
+    Dead(String),
+    /// Not tried: given back.
+    Released,
+}
+
+/// Enqueues a mail. Says whether it is new: the same news to the same recipient are enqueued once.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enqueue(tx: &mut Tx, mail: &Mail, now: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "INSERT INTO outbox (dedup_key, kind, user_id, recipient, subject, text_body, html_body, message_id, \
+        thread_ids, unsubscribe_url, about, state, attempts, due_at, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', 0, $12, $12) ON CONFLICT (dedup_key) DO NOTHING";
+    let written = on!(tx, |conn| {
+        let query = sqlx::query(SQL).bind(&mail.dedup_key).bind(&mail.kind).bind(&mail.user).bind(&mail.recipient);
+        let query = query.bind(&mail.subject).bind(&mail.text).bind(&mail.html).bind(&mail.message_id);
+        let query = query.bind(mail.threads.join(" ")).bind(&mail.unsubscribe_url);
+        let query = query.bind(serde_json::to_string(&mail.about).unwrap_or_default());
+        query.bind(now.timestamp_micros()).execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    Ok(written == 1)
+}
+
+/// Takes the lease of up to `limit` mails that are due, the longest due first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim(tx: &mut Tx, limit: i64, now: DateTime<Utc>, lease_until: DateTime<Utc>) -> Result<Vec<Claimed>> {
+    const SQLITE: &str = "UPDATE outbox SET state = 'sending', attempts = attempts + 1, due_at = $2 WHERE id IN \
+        (SELECT id FROM outbox WHERE due_at <= $1 ORDER BY due_at, id LIMIT $3) \
+        RETURNING id, attempts, created_at, kind, recipient, subject, text_body, html_body, message_id, thread_ids, unsubscribe_url";
+    const POSTGRES: &str = "UPDATE outbox SET state = 'sending', attempts = attempts + 1, due_at = $2 WHERE id IN \
+        (SELECT id FROM outbox WHERE due_at <= $1 ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) \
+        RETURNING id, attempts, created_at, kind, recipient, subject, text_body, html_body, message_id, thread_ids, unsubscribe_url";
+    type Flat = (i64, i64, i64, String, String, String, String, String, String, String, Option<String>);
+    let sql = if matches!(tx.engine(), super::Engine::Sqlite(_)) { SQLITE } else { POSTGRES };
+    let rows: Vec<Flat> = on!(tx, |conn| {
+        let query = sqlx::query_as(sql).bind(now.timestamp_micros()).bind(lease_until.timestamp_micros());
+        query.bind(limit).fetch_all(conn).await
+    })?;
+    let mut claimed: Vec<Claimed> = rows
+        .into_iter()
+        .map(|(id, attempt, created, kind, recipient, subject, text, html, message_id, threads, url)| {
+            let threads = threads.split_whitespace().map(str::to_owned).collect();
+            let mail = Mail {
+                kind,
+                recipient,
+                subject,
+                text,
+                html,
+                message_id,
+                threads,
+                unsubscribe_url: url,
+                ..Mail::default()
+            };
+            Claimed { id, attempt, created_at: time(created), mail }
+        })
+        .collect();
+    claimed.sort_by_key(|claimed| claimed.id);
+    Ok(claimed)
+}
+
+/// Records what became of an attempt. Says whether the lease was still held: if not, another holder decides.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(tx: &mut Tx, id: i64, attempt: i64, outcome: &Outcome, now: DateTime<Utc>) -> Result<bool> {
+    const SQL: &str = "UPDATE outbox SET state = $3, attempts = $4, due_at = $5, last_error = COALESCE($6, last_error), sent_at = $7 \
+        WHERE id = $1 AND state = 'sending' AND attempts = $2";
+    let micros = |at: DateTime<Utc>| Some(at.timestamp_micros());
+    let (state, attempts, due_at, error, sent_at) = match outcome {
+        Outcome::Sent => ("sent", attempt, None, None, micros(now)),
+        Outcome::Retry(at, error) => ("pending", attempt, micros(*at), Some(error), None),
+        Outcome::Dead(error) => ("dead", attempt, None, Some(error), None),
+        Outcome::Released => ("pending", attempt - 1, micros(now), None, None),
+    };
+    let changed = on!(tx, |conn| {
+        let query = sqlx::query(SQL).bind(id).bind(attempt).bind(state).bind(attempts).bind(due_at).bind(error);
+        query.bind(sent_at).execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    Ok(changed == 1)
+}
+
+/// Makes dead or waiting mails due at once: one, or all dead ones. Says how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retry(tx: &mut Tx, id: Option<i64>, now: DateTime<Utc>) -> Result<u64> {
+    const ONE: &str = "UPDATE outbox SET state = 'pending', due_at = $1 WHERE id = $2 AND state IN ('dead', 'pending')";
+    const ALL: &str = "UPDATE outbox SET state = 'pending', due_at = $1 WHERE state = 'dead' AND $2 = 0";
+    let sql = if id.is_some() { ONE } else { ALL };
+    let changed = on!(tx, |conn| {
+        let query = sqlx::query(sql).bind(now.timestamp_micros()).bind(id.unwrap_or(0));
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    Ok(changed)
+}
+
+/// How the queue stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Waiting for an attempt.
+    pub pending: i64,
+    /// Leased.
+    pub sending: i64,
+    /// Given up.
+    pub dead: i64,
+    /// When the oldest of those that wait was enqueued.
+    pub oldest_pending: Option<DateTime<Utc>>,
+}
+
+/// Counts the queue; what is delivered is not counted, so this costs what the queue is long.
+///
+/// # Errors
+/// When the database fails.
+pub async fn queue(tx: &mut Tx) -> Result<Queue> {
+    const SQL: &str = "SELECT state, COUNT(*), MIN(created_at) FROM outbox WHERE state IN ('pending', 'sending', 'dead') GROUP BY state";
+    let rows: Vec<(String, i64, i64)> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let mut queue = Queue::default();
+    for (state, count, oldest) in rows {
+        match state.as_str() {
+            "dead" => queue.dead = count,
+            waiting => {
+                if waiting == "pending" {
+                    queue.pending = count
+                } else {
+                    queue.sending = count
+                }
+                let oldest = time(oldest);
+                queue.oldest_pending = Some(queue.oldest_pending.map_or(oldest, |other| std::cmp::min(other, oldest)));
+            }
+        }
+    }
+    Ok(queue)
+}
+
+/// A page of rows, newest first: those before `before`, of one state if it is named.
+///
+/// # Errors
+/// When the database fails or holds what cannot be read.
+pub async fn list(tx: &mut Tx, state: Option<&str>, before: Option<i64>, limit: i64) -> Result<Vec<Row>> {
+    const SQL: &str = "SELECT id, kind, user_id, recipient, subject, state, attempts, due_at, last_error, created_at, sent_at, about \
+        FROM outbox WHERE (state = $1 OR $1 = '') AND id < $2 ORDER BY id DESC LIMIT $3";
+    let rows: Vec<Flat> = on!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(state.unwrap_or_default()).bind(before.unwrap_or(i64::MAX));
+        query.bind(limit).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(row).collect()
+}
+
+/// The rows after `after` in the order they were written, for `replay`.
+///
+/// # Errors
+/// When the database fails or holds what cannot be read.
+pub async fn written_after(tx: &mut Tx, after: i64) -> Result<Vec<Row>> {
+    const SQL: &str = "SELECT id, kind, user_id, recipient, subject, state, attempts, due_at, last_error, created_at, sent_at, about \
+        FROM outbox WHERE id > $1 ORDER BY id";
+    let rows: Vec<Flat> = on!(tx, |conn| sqlx::query_as(SQL).bind(after).fetch_all(conn).await)?;
+    rows.into_iter().map(row).collect()
+}
+
+/// One row with its bodies.
+///
+/// # Errors
+/// When the database fails or holds what cannot be read.
+pub async fn get(tx: &mut Tx, id: i64) -> Result<Option<(Row, Mail)>> {
+    const SQL: &str =
+        "SELECT dedup_key, message_id, text_body, html_body, thread_ids, unsubscribe_url FROM outbox WHERE id = $1";
+    let Some(row) = list(tx, None, Some(id.saturating_add(1)), 1).await?.into_iter().find(|row| row.id == id) else {
+        return Ok(None);
+    };
+    type Bodies = (String, String, String, String, String, Option<String>);
+    let bodies: Option<Bodies> = on!(tx, |conn| sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    let Some((dedup_key, message_id, text, html, threads, unsubscribe_url)) = bodies else { return Ok(None) };
+    let threads = threads.split_whitespace().map(str::to_owned).collect();
+    let mail = Mail {
+        dedup_key,
+        kind: row.kind.clone(),
+        user: row.user.clone(),
+        recipient: row.recipient.clone(),
+        subject: row.subject.clone(),
+        text,
+        html,
+        message_id,
+        threads,
+        unsubscribe_url,
+        about: row.about.clone(),
+    };
+    Ok(Some((row, mail)))
+}
+
+type Flat =
+    (i64, String, Option<String>, String, String, String, i64, Option<i64>, Option<String>, i64, Option<i64>, String);
+
+fn row(
+    (id, kind, user, recipient, subject, state, attempts, due_at, last_error, created_at, sent_at, about): Flat,
+) -> Result<Row> {
+    let about = json("outbox.about", &about)?;
+    let (due_at, sent_at, created_at) = (due_at.map(time), sent_at.map(time), time(created_at));
+    Ok(Row { id, kind, user, recipient, subject, state, attempts, due_at, last_error, created_at, sent_at, about })
+}
+
+/// Fails unless a settled mail was still ours.
+///
+/// # Errors
+/// [`Error::Lost`].
+pub fn ensure_held(held: bool) -> Result<()> {
+    if held { Ok(()) } else { Err(Error::Lost { what: "a mail's lease" }) }
+}
+
+/// Whether the admins were told that an incident began.
+///
+/// # Errors
+/// When the database fails.
+pub async fn was_told(tx: &mut Tx, incident: &str) -> Result<bool> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE kind = 'monitor_trouble' AND dedup_key LIKE $1)";
+    let prefix = format!("monitor_trouble/{incident}/firing/%");
+    let (told,): (bool,) = on!(tx, |conn| sqlx::query_as(SQL).bind(prefix).fetch_one(conn).await)?;
+    Ok(told)
+}
+
+/// How many users got a mail since a time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn users_told_since(tx: &mut Tx, since: DateTime<Utc>) -> Result<usize> {
+    const SQL: &str = "SELECT COUNT(DISTINCT user_id) FROM outbox WHERE created_at >= $1 AND user_id IS NOT NULL";
+    let (count,): (i64,) = on!(tx, |conn| sqlx::query_as(SQL).bind(since.timestamp_micros()).fetch_one(conn).await)?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// How many mails of those kept were delivered.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sent(tx: &mut Tx) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) FROM outbox WHERE state = 'sent'";
+    let (count,): (i64,) = on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await)?;
+    Ok(count)
+}

@@ -1,0 +1,46 @@
+//! Forgetting, in small steps, what is older than it is kept for.
+
+use chrono::{DateTime, Utc};
+
+use super::{Result, Tx, on};
+
+/// Rows that one step deletes at most, so that nobody waits long for the write lock.
+pub const STEP: i64 = 500;
+
+/// What can grow old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Delivered mails.
+    Mails,
+    /// Ended runs of jobs.
+    Runs,
+    /// Fetches; their lists go with the last of them, except the list in force.
+    Fetches,
+}
+
+/// Deletes up to [`STEP`] rows from before `before`; says how many it were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64> {
+    const MAILS: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE sent_at < $1 LIMIT $2)";
+    const RUNS: &str = "DELETE FROM job_runs WHERE (job, slot) IN \
+        (SELECT job, slot FROM job_runs WHERE started_at < $1 AND state <> 'running' LIMIT $2)";
+    const FETCHES: &str = "DELETE FROM fetches WHERE at IN (SELECT at FROM fetches WHERE at < $1 \
+        AND at < (SELECT MAX(at) FROM fetches WHERE digest IS NOT NULL) ORDER BY at LIMIT $2)";
+    const LISTS: &str =
+        "DELETE FROM lists WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE fetches.digest = lists.digest)";
+    let sql = match what {
+        What::Mails => MAILS,
+        What::Runs => RUNS,
+        What::Fetches => FETCHES,
+    };
+    let gone = on!(tx, |conn| {
+        let query = sqlx::query(sql).bind(before.timestamp_micros()).bind(STEP);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    if what == What::Fetches && gone > 0 {
+        on!(tx, |conn| sqlx::query(LISTS).execute(conn).await.map(drop))?;
+    }
+    Ok(gone)
+}

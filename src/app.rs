@@ -172,7 +172,7 @@ impl App {
 
 /// Looks at the jobs at once and whenever the scheduler ticks, and tells systemd that somebody does.
 async fn run_jobs(runner: Arc<Runner>, tasks: TaskTracker, tick: Arc<Notify>, stop: CancellationToken) {
-    let patience = sd_notify::watchdog_enabled().map_or(Duration::from_secs(60), |limit| limit / WATCHDOG_MARGIN);
+    let patience = sd_notify::watchdog_enabled().map_or(Duration::from_mins(1), |limit| limit / WATCHDOG_MARGIN);
     while !stop.is_cancelled() {
         runner.spawn_due(&tasks);
         notify_systemd(&[sd_notify::NotifyState::Watchdog]);

@@ -109,7 +109,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(config, cli.config).await,
         Command::Demo(options) => Ok(demo::run(options, config).await?),
-        Command::CheckConfig => check::run(&config, SystemClock, &mut out),
+        Command::CheckConfig => check::run(&config, &SystemClock, &mut out),
         Command::Migrate => {
             let context = offline(config).await?;
             writeln!(out, "{}: the schema is up to date", context.db.engine())?;

@@ -337,6 +337,7 @@ impl Jobs {
 }
 
 /// Shows that a secret is set and nothing of it.
+#[expect(clippy::ref_option, reason = "serde calls it so")]
 fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
     match secret {
         Some(_) => serializer.serialize_some("********"),

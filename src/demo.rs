@@ -67,7 +67,7 @@ fn live_config(mut config: Config, folder: &Path) -> Config {
     config.store.state_directory = Some(folder.to_owned());
     config.mail.smtp_url = None;
     config.mail.directory = None;
-    config.jobs.models.cron = LIVE_CRON.to_owned();
+    LIVE_CRON.clone_into(&mut config.jobs.models.cron);
     config
 }
 

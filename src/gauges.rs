@@ -102,7 +102,7 @@ async fn read_jobs(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> store:
     let jobs = &context.settings.get().jobs;
     for spec in JOBS {
         let period = jobs.schedule(spec.name).and_then(|schedule| schedule.period(now));
-        let period = period.map_or(0.0, |period| period.as_seconds_f64());
+        let period = period.map_or(0.0, chrono::TimeDelta::as_seconds_f64);
         context.metrics.job_period.with_label_values(&[spec.name]).set(period);
     }
     Ok(())

@@ -229,6 +229,7 @@ impl Families {
             }
             self.store_duration.with_label_values(&[kind]);
         }
+        self.http_duration.with_label_values(&["/metrics", "GET", "200"]);
     }
 
     /// Makes every series of a job exist.

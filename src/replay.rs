@@ -121,7 +121,7 @@ fn captures(folder: &Path) -> anyhow::Result<Vec<Capture>> {
     for entry in entries {
         let file = entry?.path();
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if !name.ends_with(".json") {
+        if file.extension().is_none_or(|ending| ending != "json") {
             continue;
         }
         let time = name.get(..18).and_then(|stamp| NaiveDateTime::parse_from_str(stamp, "%Y-%m-%dT%H%M%SZ").ok());
@@ -201,7 +201,7 @@ impl<W: Write> Teller<'_, W> {
             "incident": mail.about.incident, "why": mail.about.why});
         let mut text = format!("mail {:15} to {}: {}", mail.kind, mail.recipient, mail.subject);
         for why in &mail.about.why {
-            text.push_str(&format!("\n{:22}because {why}", ""));
+            text.extend(["\n", &" ".repeat(22), "because ", why]);
         }
         self.print(&object, &text)
     }

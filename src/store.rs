@@ -260,6 +260,9 @@ impl Tx {
     ///
     /// # Errors
     /// When it could not be; then nothing was done.
+    ///
+    /// # Panics
+    /// Never: the transaction is open until this consumes it.
     pub async fn commit(mut self) -> Result<()> {
         if self.rehearsal.is_some() {
             return Ok(());

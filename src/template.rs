@@ -17,8 +17,13 @@ pub(crate) fn environment(templates: &[(&'static str, &'static str)]) -> Environ
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the delimiters are the default ones"));
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment
-        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    environment.set_auto_escape_callback(|name| {
+        if std::path::Path::new(name).extension().is_some_and(|ending| ending == "html") {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
     for (name, text) in templates {
         environment.add_template(name, text).expect("a test compiles every template");
     }

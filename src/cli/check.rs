@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 
 /// Prints the effective configuration, secrets masked, and the next three runs of each job.
-pub(super) fn run(config: &Config, clock: impl Clock, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn run(config: &Config, clock: &dyn Clock, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "# the effective configuration\n{}", toml::to_string(config)?)?;
     writeln!(out, "# the next three runs of each job")?;
     for name in config.jobs.all().keys() {

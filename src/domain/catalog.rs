@@ -94,7 +94,7 @@ impl Catalog {
         let parsed = serde_json::from_str(entry.get()).map_err(|error| error.to_string());
         match parsed.and_then(|entry: Value| Model::parse(&entry, now)) {
             Ok(model) if self.models.contains_key(&model.id) => {
-                self.rejected.push(format!("{} is listed twice", model.id))
+                self.rejected.push(format!("{} is listed twice", model.id));
             }
             Ok(model) => {
                 self.models.insert(model.id.clone(), model);

@@ -20,13 +20,16 @@ const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 /// How long a slot that is held or waits is left alone before the database is asked again.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(15);
 
+/// A slot that was looked at, and when it is worth another look.
+type Look = (DateTime<Utc>, Option<DateTime<Utc>>);
+
 /// Runs what is due.
 #[derive(Debug)]
 pub struct Runner {
     context: Arc<Context>,
     jobs: Vec<&'static Spec>,
     /// For each job: the slot last looked at, and before when there is no use in looking at it again.
-    looked_at: Mutex<HashMap<&'static str, (DateTime<Utc>, Option<DateTime<Utc>>)>>,
+    looked_at: Mutex<HashMap<&'static str, Look>>,
 }
 
 /// How an attempt ended, for those who wait for it.

@@ -122,7 +122,7 @@ pub fn compose(
             sender: "openrouter-monitor",
         },
     };
-    let rendered = renderer.render(kind, &view)?;
+    let parts = renderer.render(kind, &view)?;
     let keys: Vec<String> = items.iter().map(|item| format!("{} {}", item.tracked.model.id, item.news.key())).collect();
     let dedup_key = format!("{kind}/{}/{}", to.id, fingerprint(&keys.join("\n")));
     let threads: Vec<String> =
@@ -133,9 +133,9 @@ pub fn compose(
         kind: kind.to_owned(),
         user: Some(to.id.clone()),
         recipient: to.email.clone(),
-        subject: rendered.subject,
-        text: rendered.text,
-        html: rendered.html,
+        subject: parts.subject,
+        text: parts.text,
+        html: parts.html,
         threads: threads.into_iter().take(10).collect(),
         unsubscribe_url,
         about: About {

@@ -78,9 +78,9 @@ pub fn wrapped(text: &str) -> String {
         let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
         // The line that begins a signature ends in a blank.
         if line == "-- " {
-            lines.push(line.to_owned())
+            lines.push(line.to_owned());
         } else {
-            lines.extend(textwrap::wrap(line, options).into_iter().map(String::from))
+            lines.extend(textwrap::wrap(line, options).into_iter().map(String::from));
         }
     }
     lines.join("\n") + "\n"

@@ -1,13 +1,13 @@
 //! How a message leaves: SMTP, a file, or (in tests, `replay` and `demo`) memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::response::{Code, Severity};
+use lettre::transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::ExposeSecret;
 use tokio::io::AsyncWriteExt;
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::store::outbox::Claimed;
 
 /// A connection that was idle for longer is not used again; servers close theirs after five minutes.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+const IDLE_MAX: Duration = Duration::from_mins(1);
 /// Replies with which a server refuses us and not the mail: commands, authentication, service.
 const ABOUT_US: [u16; 9] = [500, 502, 503, 504, 521, 530, 534, 535, 538];
 
@@ -31,9 +31,33 @@ pub struct Mailer {
 
 #[derive(Clone, Debug)]
 enum Transport {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(Smtp),
     Directory(PathBuf),
     Memory(Outlet),
+}
+
+/// Connections to an SMTP server.
+#[derive(Clone, Debug)]
+struct Smtp {
+    builder: AsyncSmtpTransportBuilder,
+    pool: Arc<RwLock<AsyncSmtpTransport<Tokio1Executor>>>,
+}
+
+impl Smtp {
+    fn new(builder: AsyncSmtpTransportBuilder) -> Self {
+        let pool = Arc::new(RwLock::new(builder.clone().build()));
+        Self { builder, pool }
+    }
+
+    fn pool(&self) -> AsyncSmtpTransport<Tokio1Executor> {
+        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives up all idle connections. A delivery that was dropped half way leaves its connection among them, and
+    /// whoever takes it next would wait for the same silent server.
+    fn begin_anew(&self) {
+        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = self.builder.clone().build();
+    }
 }
 
 /// Where a mailer in memory puts what it sends: mail and message.
@@ -89,15 +113,19 @@ impl Mailer {
     pub async fn deliver(&self, claimed: &Claimed) -> Result<(), Error> {
         let message = compose::message(claimed, &self.from)
             .map_err(|error| Error { reason: error.to_string(), permanent: true })?;
-        match tokio::time::timeout(self.timeout, self.send(claimed, message)).await {
-            Ok(result) => result,
-            Err(_) => Err(Error { reason: format!("no answer within {} s", self.timeout.as_secs()), permanent: false }),
+        if let Ok(result) = tokio::time::timeout(self.timeout, self.send(claimed, message)).await {
+            result
+        } else {
+            if let Transport::Smtp(smtp) = &self.transport {
+                smtp.begin_anew();
+            }
+            Err(Error { reason: format!("no answer within {} s", self.timeout.as_secs()), permanent: false })
         }
     }
 
     async fn send(&self, claimed: &Claimed, message: Message) -> Result<(), Error> {
         match &self.transport {
-            Transport::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|error| classify(&error)),
+            Transport::Smtp(smtp) => smtp.pool().send(message).await.map(drop).map_err(|error| classify(&error)),
             Transport::Directory(directory) => {
                 let name = format!("{:08}-{}.eml", claimed.id, claimed.mail.kind);
                 let written = write_whole(directory, &name, &message.formatted()).await;
@@ -105,14 +133,14 @@ impl Mailer {
             }
             Transport::Memory(outlet) => {
                 let sent = (claimed.clone(), message.formatted());
-                outlet.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(sent);
+                outlet.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
                 Ok(())
             }
         }
     }
 }
 
-fn smtp(url: &str, config: &Config) -> anyhow::Result<AsyncSmtpTransport<Tokio1Executor>> {
+fn smtp(url: &str, config: &Config) -> anyhow::Result<Smtp> {
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?
         .timeout(Some(Duration::from_secs(config.mail.timeout_seconds)))
         .pool_config(PoolConfig::new().max_size(config.mail.connections).idle_timeout(IDLE_MAX));
@@ -123,12 +151,12 @@ fn smtp(url: &str, config: &Config) -> anyhow::Result<AsyncSmtpTransport<Tokio1E
         let wrapped = url.starts_with("smtps:");
         builder = builder.tls(if wrapped { Tls::Wrapper(parameters) } else { Tls::Required(parameters) });
     }
-    Ok(builder.build())
+    Ok(Smtp::new(builder))
 }
 
 /// A refusal of the mail is permanent; a refusal of us, of the moment or of the network is not.
 fn classify(error: &lettre::transport::smtp::Error) -> Error {
-    let permanent = error.is_permanent() && error.status().is_some_and(|code| is_about_the_mail(code));
+    let permanent = error.is_permanent() && error.status().is_some_and(is_about_the_mail);
     let mut reason = error.to_string();
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

@@ -27,7 +27,7 @@ async fn put_user(tx: &mut Tx, user: &User, mail_token: &str, now: DateTime<Utc>
     let dollars = |amount: Option<rust_decimal::Decimal>| amount.map(|amount| amount.to_string());
     on!(tx, |conn| {
         let query = sqlx::query(SQL).bind(&user.id).bind(&user.email).bind(&user.name);
-        let query = query.bind(user.timezone.map(|zone| zone.name())).bind(dollars(user.plan_usd_per_month));
+        let query = query.bind(user.timezone.map(chrono_tz::Tz::name)).bind(dollars(user.plan_usd_per_month));
         let query = query.bind(dollars(user.daily_limit_usd)).bind(dollars(user.monthly_limit_usd));
         query.bind(user.admin).bind(mail_token).bind(now.timestamp_micros()).execute(conn).await.map(drop)
     })?;

@@ -219,9 +219,9 @@ pub async fn queue(tx: &mut Tx) -> Result<Queue> {
             "dead" => queue.dead = count,
             waiting => {
                 if waiting == "pending" {
-                    queue.pending = count
+                    queue.pending = count;
                 } else {
-                    queue.sending = count
+                    queue.sending = count;
                 }
                 let oldest = time(oldest);
                 queue.oldest_pending = Some(queue.oldest_pending.map_or(oldest, |other| std::cmp::min(other, oldest)));
@@ -261,12 +261,12 @@ pub async fn written_after(tx: &mut Tx, after: i64) -> Result<Vec<Row>> {
 /// # Errors
 /// When the database fails or holds what cannot be read.
 pub async fn get(tx: &mut Tx, id: i64) -> Result<Option<(Row, Mail)>> {
+    type Bodies = (String, String, String, String, String, Option<String>);
     const SQL: &str =
         "SELECT dedup_key, message_id, text_body, html_body, thread_ids, unsubscribe_url FROM outbox WHERE id = $1";
     let Some(row) = list(tx, None, Some(id.saturating_add(1)), 1).await?.into_iter().find(|row| row.id == id) else {
         return Ok(None);
     };
-    type Bodies = (String, String, String, String, String, Option<String>);
     let bodies: Option<Bodies> = on!(tx, |conn| sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
     let Some((dedup_key, message_id, text, html, threads, unsubscribe_url)) = bodies else { return Ok(None) };
     let threads = threads.split_whitespace().map(str::to_owned).collect();

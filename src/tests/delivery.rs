@@ -1,0 +1,145 @@
+//! Delivery: what a server refuses, what it puts off, and what a crash in between costs.
+
+use chrono::TimeDelta;
+use openrouter_monitor::config::Config;
+use openrouter_monitor::mail::transport::Mailer;
+use openrouter_monitor::store::outbox::{self, Mail, Row};
+use secrecy::SecretString;
+
+use crate::harness::World;
+use crate::harness::smtp::{Fault, SmtpServer};
+
+/// A daemon that delivers to a server, with `count` mails that wait.
+async fn waiting(count: usize) -> (World, SmtpServer) {
+    let (server, url) = SmtpServer::start().await;
+    let world = World::with(|config| config.mail.timeout_seconds = 1).await;
+    let config = Config {
+        mail: openrouter_monitor::config::Mail {
+            smtp_url: Some(SecretString::from(url)),
+            connections: 1,
+            timeout_seconds: 1,
+            ..Config::default().mail
+        },
+        ..Config::default()
+    };
+    *world.context.mailer.write().unwrap() = Mailer::new(&config).unwrap();
+    let mut tx = world.context.db.write().await.unwrap();
+    for n in 0..count {
+        let mail = Mail {
+            dedup_key: format!("key {n}"),
+            kind: "model_removed".to_owned(),
+            recipient: "u@platform.example".to_owned(),
+            subject: "s".to_owned(),
+            text: "t".to_owned(),
+            html: "<p>t</p>".to_owned(),
+            message_id: format!("<m{n}@x>"),
+            ..Mail::default()
+        };
+        assert!(outbox::enqueue(&mut tx, &mail, world.context.now()).await.unwrap());
+        assert!(!outbox::enqueue(&mut tx, &mail, world.context.now()).await.unwrap(), "the same news are one row");
+    }
+    tx.commit().await.unwrap();
+    (world, server)
+}
+
+async fn rows(world: &World) -> Vec<(String, i64)> {
+    world.mails().await.iter().map(|Row { state, attempts, .. }| (state.clone(), *attempts)).collect()
+}
+
+#[tokio::test]
+async fn what_the_server_takes_is_sent_once() {
+    let (world, server) = waiting(3).await;
+    assert_eq!((world.deliver().await, world.deliver().await), (3, 0));
+    let mut ids = server.message_ids();
+    ids.sort();
+    assert_eq!(ids, ["<m0@x>", "<m1@x>", "<m2@x>"]);
+    assert!(rows(&world).await.iter().all(|row| *row == ("sent".to_owned(), 1)));
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not() {
+    let (world, server) = waiting(3).await;
+    server.fail(&[Fault::Rcpt("451 try later"), Fault::Rcpt("550 no such user"), Fault::Data("552 too large")]);
+    assert_eq!(world.deliver().await, 3);
+    assert_eq!(rows(&world).await, [("pending".to_owned(), 1), ("dead".to_owned(), 1), ("dead".to_owned(), 1)]);
+    assert!(world.mails().await[1].last_error.as_deref().is_some_and(|error| error.contains("no such user")));
+    assert_eq!(world.deliver().await, 0, "not before its time");
+    world.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(world.deliver().await, 1);
+    assert_eq!(server.message_ids(), ["<m0@x>"]);
+}
+
+#[tokio::test]
+async fn a_refusal_of_us_kills_no_mail() {
+    let (world, server) = waiting(1).await;
+    server.fail(&[Fault::Rcpt("530 authentication required")]);
+    world.deliver().await;
+    assert_eq!(rows(&world).await, [("pending".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_nobody_up_and_the_repetition_has_the_same_id() {
+    let (world, server) = waiting(1).await;
+    server.fail(&[Fault::Hang, Fault::AcceptAndClose]);
+    world.deliver().await;
+    assert_eq!(rows(&world).await, [("pending".to_owned(), 1)]);
+    world.clock.advance(TimeDelta::minutes(2));
+    world.deliver().await;
+    world.clock.advance(TimeDelta::minutes(10));
+    world.deliver().await;
+    assert_eq!(server.message_ids(), ["<m0@x>", "<m0@x>"], "taken, unsaid, and sent again under its id");
+    assert_eq!(rows(&world).await, [("sent".to_owned(), 3)]);
+}
+
+#[tokio::test]
+async fn nobody_who_answers_is_waited_for_days_and_then_given_up() {
+    let (world, _server) = waiting(1).await;
+    let mut config = Config::default();
+    config.mail.smtp_url = Some(SecretString::from("smtp://127.0.0.1:1"));
+    *world.context.mailer.write().unwrap() = Mailer::new(&config).unwrap();
+    for _ in 0..72 {
+        world.clock.advance(TimeDelta::minutes(90));
+        world.deliver().await;
+    }
+    let (state, attempts) = rows(&world).await.remove(0);
+    assert_eq!(state, "dead");
+    assert!(attempts > 40, "{attempts}");
+}
+
+#[tokio::test]
+async fn a_crash_between_claim_and_record_loses_nothing() {
+    let (mut world, server) = waiting(2).await;
+    let now = world.context.now();
+    let mut tx = world.context.db.write().await.unwrap();
+    let claimed = outbox::claim(&mut tx, 10, now, now + TimeDelta::minutes(1)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(claimed.len(), 2);
+    let mailer = world.context.mailer();
+    world.restart().await;
+    *world.context.mailer.write().unwrap() = mailer;
+    assert_eq!(world.deliver().await, 0, "the lease holds");
+    world.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(world.deliver().await, 2);
+    assert_eq!(server.message_ids().len(), 2);
+    // The holder of the old lease comes back: it may no longer decide.
+    let mut tx = world.context.db.write().await.unwrap();
+    assert!(
+        !outbox::settle(&mut tx, claimed[0].id, claimed[0].attempt, &outbox::Outcome::Dead("x".to_owned()), now)
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn files_are_whole_messages() {
+    let (world, _server) = waiting(1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.mail.directory = Some(folder.path().to_owned());
+    *world.context.mailer.write().unwrap() = Mailer::new(&config).unwrap();
+    assert_eq!(world.deliver().await, 1);
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let message = std::fs::read(&files[0]).unwrap();
+    let parsed = mail_parser::MessageParser::default().parse(&message).unwrap();
+    assert_eq!((files.len(), parsed.message_id()), (1, Some("m0@x")));
+}

@@ -1,0 +1,99 @@
+//! An SMTP server that takes mails, or fails as it is told to.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What the server does with the next mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Answers this at the recipient.
+    Rcpt(&'static str),
+    /// Answers this at the end of the data.
+    Data(&'static str),
+    /// Takes the data and says nothing more.
+    Hang,
+    /// Takes the mail and closes the connection before it says so.
+    AcceptAndClose,
+}
+
+/// The server; it ends with the test's runtime.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SmtpServer {
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    mails: Arc<Mutex<Vec<String>>>,
+}
+
+impl SmtpServer {
+    /// Starts it; gives its address as a setting has it.
+    pub(crate) async fn start() -> (Self, String) {
+        let (server, listener) = (Self::default(), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+        let url = format!("smtp://{}", listener.local_addr().expect("an address"));
+        let accepting = server.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let server = accepting.clone();
+                tokio::spawn(async move { server.talk(stream).await.ok() });
+            }
+        });
+        (server, url)
+    }
+
+    /// The next mails meet these faults, in order.
+    pub(crate) fn fail(&self, faults: &[Fault]) {
+        self.faults.lock().unwrap().extend(faults.iter().cloned());
+    }
+
+    /// The Message-IDs of what was taken.
+    pub(crate) fn message_ids(&self) -> Vec<String> {
+        let ids = |mail: &String| mail.lines().find_map(|line| line.strip_prefix("Message-ID: ").map(str::to_owned));
+        self.mails.lock().unwrap().iter().filter_map(ids).collect()
+    }
+
+    async fn talk(&self, stream: TcpStream) -> std::io::Result<()> {
+        let (read, mut write) = stream.into_split();
+        let mut lines = BufReader::new(read).lines();
+        write.write_all(b"220 test ready\r\n").await?;
+        let mut fault = None;
+        while let Some(line) = lines.next_line().await? {
+            let verb = line.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+            let reply = match verb.as_str() {
+                "MAIL" => {
+                    fault = self.faults.lock().unwrap().pop_front();
+                    "250 ok"
+                }
+                "RCPT" => match &fault {
+                    Some(Fault::Rcpt(reply)) => reply,
+                    _ => "250 ok",
+                },
+                "DATA" => {
+                    write.write_all(b"354 go on\r\n").await?;
+                    let mut mail = String::new();
+                    while let Some(line) = lines.next_line().await?.filter(|line| line != ".") {
+                        mail.push_str(&line);
+                        mail.push('\n');
+                    }
+                    match &fault {
+                        Some(Fault::Data(reply)) => reply,
+                        Some(Fault::Hang) => std::future::pending().await,
+                        Some(Fault::AcceptAndClose) => {
+                            self.mails.lock().unwrap().push(mail);
+                            return Ok(());
+                        }
+                        _ => {
+                            self.mails.lock().unwrap().push(mail);
+                            "250 taken"
+                        }
+                    }
+                }
+                "QUIT" => "221 bye",
+                "EHLO" => "250-test\r\n250 SIZE 10000000",
+                _ => "250 ok",
+            };
+            write.write_all(format!("{reply}\r\n").as_bytes()).await?;
+        }
+        Ok(())
+    }
+}

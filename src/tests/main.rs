@@ -1,0 +1,17 @@
+//! The integration tests: one binary, so that it links once. Each module says what it proves; [`harness`] holds the
+//! parts they share. Tests that need something beside this repository are ignored unless asked for, and say what.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "some tests tell their figures")]
+
+mod architecture;
+mod captured;
+mod delivery;
+mod deploy;
+mod harness;
+mod http;
+mod models;
+mod process;
+mod scheduling;
+mod snapshots;
+mod store;

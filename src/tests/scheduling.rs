@@ -1,0 +1,98 @@
+//! Slots: each is run once, among replicas, after downtime, after failures, whatever the clock does.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use openrouter_monitor::config::Config;
+use openrouter_monitor::job::JOBS;
+use openrouter_monitor::job::runner::Runner;
+use openrouter_monitor::store::runs::{self, Ended};
+
+use crate::harness::database::on_every_db;
+use crate::harness::{World, at, model};
+
+#[test]
+fn jobs_and_settings_name_each_other() {
+    let config = Config::default();
+    let mut names: Vec<&str> = JOBS.iter().map(|spec| spec.name).collect();
+    names.sort_unstable();
+    assert_eq!(names, config.jobs.all().keys().copied().collect::<Vec<_>>());
+    assert!(names.iter().all(|name| config.jobs.schedule(name).is_some()));
+}
+
+#[tokio::test]
+async fn a_slot_is_run_once_and_a_missed_one_is_made_up_for_once() {
+    let world = World::new().await;
+    world.openrouter.list(&[model("a/a")]);
+    let ran = |reports: Vec<openrouter_monitor::job::runner::Report>| {
+        reports.iter().filter(|report| report.job == "models").count()
+    };
+    assert_eq!(ran(world.runner.run_due().await), 1);
+    assert_eq!(ran(world.runner.run_due().await), 0);
+    // Another replica on the same store finds nothing to do.
+    assert_eq!(ran(Runner::new(Arc::clone(&world.context)).run_due().await), 0);
+    world.clock.advance(TimeDelta::days(5));
+    assert_eq!(ran(world.runner.run_due().await), 1, "five missed days are one run");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_back_repeats_nothing() {
+    let world = World::new().await;
+    world.openrouter.list(&[model("a/a")]);
+    world.runner.run_due().await;
+    let runs = |world: &World| world.openrouter.asked().len();
+    let before = runs(&world);
+    world.clock.advance(TimeDelta::minutes(-30));
+    world.clock.advance(TimeDelta::minutes(30));
+    world.runner.run_due().await;
+    assert_eq!(runs(&world), before);
+}
+
+#[tokio::test]
+async fn a_failure_is_tried_again_after_a_while_that_doubles() {
+    let world = World::new().await;
+    world.openrouter.list_is(503, "");
+    let mut waits = Vec::new();
+    world.runner.run_due().await;
+    for _ in 0..4 {
+        let next = world.runner.next_due(world.context.now()).expect("another attempt");
+        waits.push((next - world.context.now()).num_seconds());
+        world.clock.set(next);
+        world.runner.run_due().await;
+    }
+    for (wait, base) in waits.iter().zip([60, 120, 240, 480]) {
+        assert!((base..=base + base / 10).contains(wait), "{waits:?}");
+    }
+    world.openrouter.list(&[model("a/a")]);
+    world.clock.set(world.runner.next_due(world.context.now()).unwrap());
+    assert!(world.runner.run_due().await.iter().any(|report| matches!(report.ended, Ended::Ok(_))));
+}
+
+on_every_db! {
+    async fn a_slot_is_claimed_by_one_until_its_lease_ends(test) {
+        let (slot, now) = (at("2026-06-08T03:00:00Z"), at("2026-06-08T03:00:05Z"));
+        let lease = now + TimeDelta::minutes(5);
+        let claim = async |now, lease| {
+            let mut tx = test.db.write().await.unwrap();
+            let attempt = runs::claim(&mut tx, "models", slot, now, lease).await.unwrap();
+            tx.commit().await.unwrap();
+            attempt
+        };
+        assert_eq!(claim(now, lease).await, Some(1));
+        assert_eq!(claim(now, lease).await, None);
+        assert_eq!(claim(lease, lease + TimeDelta::minutes(5)).await, Some(2));
+        let finish = async |attempt, ended: &Ended| {
+            let mut tx = test.db.write().await.unwrap();
+            runs::finish(&mut tx, "models", slot, attempt, ended, lease).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        finish(1, &Ended::Failed("late".to_owned())).await;
+        finish(2, &Ended::Ok("done".to_owned())).await;
+        let mut tx = test.db.read().await.unwrap();
+        let latest = runs::latest(&mut tx).await.unwrap();
+        assert_eq!((latest[0].state.as_str(), latest[0].attempt), ("ok", 2));
+        assert_eq!(runs::last_success(&mut tx).await.unwrap(), [("models".to_owned(), lease)]);
+        drop(tx);
+        assert_eq!(claim(lease + TimeDelta::days(1), lease + TimeDelta::days(2)).await, None, "what is done stays done");
+    }
+}

@@ -116,7 +116,7 @@ fn absences(lists: &[(DateTime<Utc>, BTreeSet<String>)]) -> BTreeMap<String, Vec
     found
 }
 
-fn unpacked(folder: &Path) -> tempfile::TempDir {
+pub(crate) fn unpacked(folder: &Path) -> tempfile::TempDir {
     let into = tempfile::tempdir().unwrap();
     let archive = folder.join("catalogues.tar.zst");
     let status = Command::new("tar").arg("--zstd").arg("-xf").arg(archive).arg("-C").arg(into.path()).status().unwrap();

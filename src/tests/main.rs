@@ -12,6 +12,7 @@ mod harness;
 mod http;
 mod models;
 mod process;
+mod real_smtp;
 mod scheduling;
 mod snapshots;
 mod store;

@@ -12,7 +12,7 @@ use crate::harness::{model, resource, user};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_openrouter-monitor");
 
-fn program(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).env("OPENROUTER_MONITOR__STORE__STATE_DIRECTORY", folder).stdin(Stdio::null());
     // Nobody answers there, at once.
@@ -21,7 +21,7 @@ fn program(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = program(folder, arguments).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -88,7 +88,7 @@ fn the_daemon_without_a_network_says_so_and_stops_cleanly() {
     assert!(daemon.wait().unwrap().success());
 }
 
-fn terminate(pid: u32) {
+pub(crate) fn terminate(pid: u32) {
     assert!(Command::new("kill").arg(pid.to_string()).status().unwrap().success());
 }
 

@@ -144,6 +144,8 @@ impl App {
         notify_systemd(&[sd_notify::NotifyState::Ready]);
 
         let ended_early = tokio::select! {
+            // First: once the end is asked for, parts that end are no failure.
+            biased;
             () = shutdown => None,
             ended = parts.join_next() => ended,
         };

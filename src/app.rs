@@ -240,6 +240,7 @@ async fn ensure_admin_token(context: &Context, directory: &Path) -> anyhow::Resu
     use std::os::unix::fs::OpenOptionsExt;
     let mut tx = context.db.write().await?;
     if !tokens::hashes(&mut tx, "admin").await?.is_empty() {
+        tx.abandon();
         return Ok(());
     }
     make_private(directory)?;

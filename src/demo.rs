@@ -25,6 +25,8 @@ use crate::store::{self, Db};
 
 /// The platform's users in the demo.
 const USERS: usize = 60;
+/// Days of the world before the first played one, so that something is still announced when the last one ends.
+const LEAD_DAYS: u32 = 20;
 /// How often the live demo fetches the list.
 const LIVE_CRON: &str = "*/5 * * * *";
 
@@ -87,7 +89,8 @@ pub struct Played {
 pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> anyhow::Result<Played> {
     let began = std::time::Instant::now();
     let start = until - TimeDelta::days(i64::from(options.days));
-    let world = Arc::new(World::new(options.seed, start, options.days));
+    let world = World::new(options.seed, start - TimeDelta::days(LEAD_DAYS.into()), options.days + LEAD_DAYS);
+    let world = Arc::new(world.played_from(start));
     let clock = Arc::new(ManualClock::at(start));
     let fake = FakeOpenRouter::start(Arc::clone(&world), Arc::clone(&clock) as Arc<dyn Clock>).await?;
     let mut config = Config::default();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Counter, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::domain::alert::Rule;
@@ -70,7 +70,7 @@ pub struct Families {
 
 struct Process {
     resident: IntGauge,
-    cpu: Gauge,
+    cpu: Counter,
     open_fds: IntGauge,
 }
 
@@ -184,7 +184,7 @@ impl Default for Metrics {
             store_size: make.int_gauge("openrouter_monitor_store_size_bytes", "Size of the database."),
             process: Process {
                 resident: make.int_gauge("process_resident_memory_bytes", "Resident memory."),
-                cpu: make.gauge("process_cpu_seconds_total", "User and system CPU time."),
+                cpu: make.keep(Counter::new("process_cpu_seconds_total", "User and system CPU time.")),
                 open_fds: make.int_gauge("process_open_fds", "Open file descriptors."),
             },
             registry: make.0.clone(),
@@ -273,7 +273,7 @@ impl Process {
             // The command name may contain blanks; the fields behind its closing bracket do not.
             let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace().skip(11).take(2);
             let ticks: f64 = fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-            self.cpu.set(ticks / TICKS_PER_SECOND);
+            self.cpu.inc_by(f64::max(ticks / TICKS_PER_SECOND - self.cpu.get(), 0.0));
         }
         if let Ok(fds) = std::fs::read_dir("/proc/self/fd") {
             self.open_fds.set(i64::try_from(fds.count()).unwrap_or(0));

@@ -271,10 +271,21 @@ impl Tx {
             Engine::Sqlite(tx) => tx.commit().await,
             Engine::Postgres(tx) => tx.commit().await,
         };
-        let result = if done.is_ok() { "ok" } else { "error" };
+        self.ended(if done.is_ok() { "ok" } else { "error" });
+        Ok(done?)
+    }
+
+    /// Ends without having done anything, on purpose.
+    pub fn abandon(mut self) {
+        if self.rehearsal.is_none() {
+            self.engine = None;
+            self.ended("ok");
+        }
+    }
+
+    fn ended(&self, result: &str) {
         self.metrics.store_transactions.with_label_values(&[self.kind, result]).inc();
         self.metrics.store_duration.with_label_values(&[self.kind]).observe(self.began.elapsed().as_secs_f64());
-        Ok(done?)
     }
 
     /// Holds others who ask for the same lock until this transaction ends. On SQLite the write lock does that.
@@ -307,10 +318,13 @@ impl Tx {
 }
 
 impl Drop for Tx {
-    /// Gives the transaction of a rehearsal back to whoever works in it next.
+    /// Gives the transaction of a rehearsal back to whoever works in it next. Who drops another that may write has
+    /// met an error on the way; who reads needs no commit.
     fn drop(&mut self) {
         if let Some(slot) = &self.rehearsal {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = self.engine.take();
+        } else if self.engine.is_some() {
+            self.ended(if self.kind == "read" { "ok" } else { "error" });
         }
     }
 }

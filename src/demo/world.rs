@@ -115,6 +115,12 @@ impl World {
         Self { seed, start, end, rows, outlines, places, events }
     }
 
+    /// The same world, of which only the days from `start` on are played.
+    #[must_use]
+    pub fn played_from(self, start: DateTime<Utc>) -> Self {
+        Self { start, ..self }
+    }
+
     /// When the played days begin.
     #[must_use]
     pub fn start(&self) -> DateTime<Utc> {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 
@@ -33,13 +33,16 @@ impl Schedule {
     /// The latest time at or before `now` at which the job was due: its slot.
     #[must_use]
     pub fn slot(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let found = self.cron.find_previous_occurrence(&now.with_timezone(&self.zone), true).ok()?;
+        // The cron library keeps the fraction of a second that it is given, and a slot is a key.
+        let minute = now.duration_trunc(TimeDelta::minutes(1)).ok()?;
+        let found = self.cron.find_previous_occurrence(&minute.with_timezone(&self.zone), true).ok()?;
         Some(found.with_timezone(&Utc))
     }
 
     /// The next time after `now`.
     #[must_use]
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let now = now.duration_trunc(TimeDelta::minutes(1)).ok()?;
         let found = self.cron.find_next_occurrence(&now.with_timezone(&self.zone), false).ok()?;
         Some(found.with_timezone(&Utc))
     }
@@ -84,6 +87,16 @@ mod tests {
         assert_eq!(schedule.next(at("2026-10-24T08:00:00Z")), Some(at("2026-10-25T08:00:00Z")));
         assert_eq!(schedule.slot(at("2026-10-25T07:30:00Z")), Some(at("2026-10-24T07:00:00Z")));
         assert_eq!(schedule.slot(at("2026-10-24T07:00:00Z")), Some(at("2026-10-24T07:00:00Z")));
+    }
+
+    #[test]
+    fn a_slot_is_the_same_at_every_moment_of_its_time() {
+        let schedule = Schedule::parse("*/10 * * * *", Tz::UTC).unwrap();
+        for now in ["22:10:00Z", "22:10:00.675813Z", "22:10:05.1Z", "22:19:59.999999Z"] {
+            let now = at(&format!("2026-11-24T{now}"));
+            assert_eq!(schedule.slot(now), Some(at("2026-11-24T22:10:00Z")), "{now}");
+            assert_eq!(schedule.next(now), Some(at("2026-11-24T22:20:00Z")), "{now}");
+        }
     }
 
     #[test]

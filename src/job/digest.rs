@@ -22,7 +22,10 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
     let mut tx = context.db.write().await?;
     tx.lock(Lock::Telling).await?;
     let (changes, last) = store::changes::undigested(&mut tx).await?;
-    let Some(first) = changes.first() else { return Ok("nothing changed".to_owned()) };
+    let Some(first) = changes.first() else {
+        tx.abandon();
+        return Ok("nothing changed".to_owned());
+    };
     let admins = notices::admins(context, &mut tx).await?;
     let usage = store::models::usage(&mut tx).await?;
     let users_told = store::outbox::users_told_since(&mut tx, first.at).await?;

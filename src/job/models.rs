@@ -102,6 +102,7 @@ async fn take(
     let mut tx = context.db.write().await?;
     tx.lock(Lock::Models).await?;
     if store::lists::last_accepted(&mut tx).await?.is_some_and(|last| last.at >= now) {
+        tx.abandon();
         return Ok(None);
     }
     let known = store::models::load(&mut tx).await?;

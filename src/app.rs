@@ -40,23 +40,37 @@ pub struct App {
     runner: Arc<Runner>,
 }
 
-/// Opens the store of a configuration; a database that cannot be reached is tried again until `stop`.
+/// Opens the store of a configuration.
 ///
 /// # Errors
-/// When the store can never be opened as configured, or `stop` came first.
-pub async fn open_store(config: &Config, metrics: &Metrics, stop: &CancellationToken) -> anyhow::Result<Db> {
+/// When it cannot be opened now.
+pub async fn open_store(config: &Config, metrics: &Metrics) -> anyhow::Result<Db> {
     make_private(&config.state_directory())?;
+    let opened = Db::open(&config.store_url(), metrics.clone()).await;
+    opened.with_context(|| format!("store.url: {} cannot be opened", config.store_name()))
+}
+
+/// Opens the store, again and again while it cannot be reached; `None` when asked to stop before it could be.
+///
+/// # Errors
+/// When the store can never be opened as configured.
+pub async fn await_store(config: &Config, metrics: &Metrics, stop: &CancellationToken) -> anyhow::Result<Option<Db>> {
     loop {
-        match Db::open(&config.store_url(), metrics.clone()).await {
-            Ok(db) => return Ok(db),
-            Err(error) if error.is_transient() && !stop.is_cancelled() => {
-                tracing::warn!(%error, retry_in_s = STORE_RETRY.as_secs(), "the database cannot be reached");
+        let opened = tokio::select! {
+            opened = open_store(config, metrics) => opened,
+            () = stop.cancelled() => return Ok(None),
+        };
+        match opened {
+            Ok(db) => return Ok(Some(db)),
+            Err(error) if error.downcast_ref::<store::Error>().is_some_and(store::Error::is_transient) => {
+                let retry_in_s = STORE_RETRY.as_secs();
+                tracing::warn!(error = format!("{error:#}"), retry_in_s, "the database cannot be reached");
             }
-            Err(error) => return Err(error).context("the store cannot be opened"),
+            Err(error) => return Err(error),
         }
         tokio::select! {
             () = tokio::time::sleep(STORE_RETRY) => {}
-            () = stop.cancelled() => anyhow::bail!("stopped before the database could be reached"),
+            () = stop.cancelled() => return Ok(None),
         }
     }
 }

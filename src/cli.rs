@@ -131,7 +131,7 @@ fn load_config(cli: &Cli) -> Result<Config, Failure> {
 /// The parts of a command that works on the store beside the daemon, or without one.
 async fn offline(config: Config) -> Result<Arc<Context>, Failure> {
     let (metrics, stop) = (Metrics::default(), CancellationToken::new());
-    let db = app::open_store(&config, &metrics, &stop).await?;
+    let db = app::open_store(&config, &metrics).await?;
     Ok(Arc::new(app::context(config, db, metrics, Arc::new(SystemClock), stop)?))
 }
 

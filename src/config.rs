@@ -39,6 +39,9 @@ pub struct Config {
     pub log: Log,
 }
 
+/// A hundred years.
+const DAYS_MAX: u64 = 36_500;
+
 /// `[store]`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -280,6 +283,13 @@ impl Config {
         for (name, job) in self.jobs.all() {
             check(&format!("jobs.{name}.cron"), Schedule::parse(&job.cron, job.zone).map(drop));
         }
+        for (name, days) in [
+            ("mails_days", self.retention.mails_days),
+            ("lists_days", self.retention.lists_days),
+            ("runs_days", self.retention.runs_days),
+        ] {
+            check(&format!("retention.{name}"), in_range(u64::from(days), 1, DAYS_MAX));
+        }
         check("links.model", check_http(&self.links.model.replace("{id}", "a/b")));
         check("log.level", check_level(&self.log.level));
         found
@@ -306,6 +316,19 @@ impl Config {
         match &self.store.url {
             Some(url) => url.expose_secret().to_owned(),
             None => format!("sqlite:{}", self.state_directory().join("monitor.db").display()),
+        }
+    }
+
+    /// The database without anything secret, for people.
+    #[must_use]
+    pub fn store_name(&self) -> String {
+        let address = self.store_url();
+        match url::Url::parse(&address) {
+            Ok(url) if url.has_host() => {
+                let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+                format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+            }
+            _ => address,
         }
     }
 

@@ -104,7 +104,7 @@ async fn run_one(spec: &'static Spec, config: Config, dry_run: bool, out: &mut i
 /// The parts over a store that forgets.
 async fn rehearsal(config: Config) -> Result<Arc<job::Context>, Failure> {
     let (metrics, stop) = (Metrics::default(), CancellationToken::new());
-    let db = app::open_store(&config, &metrics, &stop).await?.rehearsal();
+    let db = app::open_store(&config, &metrics).await?.rehearsal();
     Ok(Arc::new(app::context(config, db, metrics, Arc::new(SystemClock), stop)?))
 }
 

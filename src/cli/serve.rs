@@ -17,7 +17,7 @@ pub(super) async fn run(config: Config, file: Option<PathBuf>) -> Result<(), Fai
     start_log(&config);
     let (metrics, stop) = (Metrics::default(), CancellationToken::new());
     let shutdown = tokio::spawn(wait_for_signals(stop.clone())?);
-    let db = app::open_store(&config, &metrics, &stop).await?;
+    let Some(db) = app::await_store(&config, &metrics, &stop).await? else { return Ok(()) };
     let context = Arc::new(app::context(config, db, metrics, Arc::new(SystemClock), stop.clone())?);
     let hangup = tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, Arc::clone(&context), file));
     let app = App::new(Arc::clone(&context)).await?;

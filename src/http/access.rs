@@ -1,8 +1,8 @@
 //! Who may see what: pages show users' mails, so they are for this machine, or for who has the admin token.
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, FORWARDED, HOST};
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
@@ -14,7 +14,9 @@ use crate::store::tokens;
 /// Lets through who sits at this machine, or has the admin token (as password, or as bearer token).
 pub(super) async fn guard_pages(State(site): State<Site>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    if peer.is_some_and(|peer| is_local(peer, request.headers())) {
+    // Who names an address for users has a proxy on this machine, and everybody would look local through it.
+    let is_alone = site.context.settings.get().http.public_url.is_none() && request.version() > Version::HTTP_10;
+    if is_alone && peer.is_some_and(|peer| is_local(peer, request.headers())) {
         return next.run(request).await;
     }
     match is_admin(&site, request.headers()).await {
@@ -27,11 +29,13 @@ pub(super) async fn guard_pages(State(site): State<Site>, request: Request, next
 /// Whether a request comes from this machine itself: not through a proxy that runs on it, and not from a web page
 /// that made a browser ask for it under another name.
 fn is_local(Peer(peer): Peer, headers: &HeaderMap) -> bool {
-    let proxied =
-        headers.contains_key(FORWARDED) || headers.keys().any(|name| name.as_str().starts_with("x-forwarded-"));
+    let is_proxys = |name: &str| ["forwarded", "via", "x-real-ip"].contains(&name) || name.starts_with("x-forwarded-");
+    let proxied = headers.keys().any(|name| is_proxys(name.as_str()));
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
-    peer.ip().is_loopback() && !proxied && ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+    peer.ip().is_loopback()
+        && !proxied
+        && ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| name.eq_ignore_ascii_case(local))
 }
 
 async fn is_admin(site: &Site, headers: &HeaderMap) -> Result<bool, Error> {
@@ -90,6 +94,8 @@ mod tests {
         check("127.0.0.1:1", &[("host", "evil.example:9787")], false);
         check("127.0.0.1:1", &[("host", "localhost"), ("x-forwarded-for", "203.0.113.9")], false);
         check("127.0.0.1:1", &[("host", "localhost"), ("forwarded", "for=203.0.113.9")], false);
+        check("127.0.0.1:1", &[("host", "localhost"), ("x-real-ip", "203.0.113.9")], false);
+        check("127.0.0.1:1", &[("host", "LOCALHOST:9787")], true);
         check("203.0.113.9:1", &[("host", "localhost")], false);
         check("127.0.0.1:1", &[], false);
     }

@@ -15,13 +15,16 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Site, server};
+use crate::ingest;
 use crate::job::runner::Runner;
 use crate::job::{Context, Settings, deliver};
 use crate::mail::render::Renderer;
 use crate::mail::transport::Mailer;
+use crate::market::Market;
 use crate::metrics::Metrics;
 use crate::openrouter::Client;
 use crate::scheduler;
+use crate::store::tokens::Scope;
 use crate::store::{self, Db, tokens};
 
 /// How long work in hand may take once the end is asked for; the whole end takes less than five seconds.
@@ -147,13 +150,17 @@ impl App {
     /// When a part ended by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let (context, stop) = (Arc::clone(&self.context), self.context.stop.clone());
-        let site = Site::new(Arc::clone(&context), Arc::clone(&self.runner));
+        let (ingest, writer) = ingest::channel(&context);
+        let market = Arc::<Market>::default();
+        let site = Site::new(Arc::clone(&context), Arc::clone(&self.runner), ingest, Arc::clone(&market));
         let tick = Arc::new(Notify::new());
         let mut scheduler = scheduler::start(Arc::clone(&tick)).await?;
         let jobs = TaskTracker::new();
         let mut parts = tokio::task::JoinSet::new();
         parts.spawn(server::run(self.listener, site.router(), stop.clone()));
         parts.spawn(deliver::run(Arc::clone(&context)));
+        parts.spawn(writer.run());
+        parts.spawn(market.run(Arc::clone(&context)));
         parts.spawn(run_jobs(Arc::clone(&self.runner), jobs.clone(), tick, stop.clone()));
         notify_systemd(&[sd_notify::NotifyState::Ready]);
 
@@ -253,7 +260,7 @@ async fn ensure_admin_token(context: &Context, directory: &Path) -> anyhow::Resu
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let mut tx = context.db.write().await?;
-    if !tokens::hashes(&mut tx, "admin").await?.is_empty() {
+    if tokens::in_force(&mut tx).await?.iter().any(|token| token.scope == Scope::Admin) {
         tx.abandon();
         return Ok(());
     }
@@ -262,7 +269,7 @@ async fn ensure_admin_token(context: &Context, directory: &Path) -> anyhow::Resu
     let mut opened = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file)?;
     writeln!(opened, "{token}").with_context(|| format!("{} cannot be written", file.display()))?;
     opened.sync_all()?;
-    tokens::insert(&mut tx, "admin", "first start", &tokens::hash(&token), context.now()).await?;
+    tokens::insert(&mut tx, Scope::Admin, "first start", &tokens::hash(&token), context.now()).await?;
     tx.commit().await?;
     tracing::info!(file = %file.display(), "an admin token was written");
     Ok(())

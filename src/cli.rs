@@ -1,12 +1,15 @@
 //! The command line: what is asked for, and how it ends.
 
 mod check;
+mod classify;
 mod directory;
 mod jobs;
 mod mails;
 mod models;
 mod output;
 mod serve;
+mod spend;
+mod tokens;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -59,6 +62,13 @@ enum Command {
     /// Shows, tries and repairs the delivery of mails.
     #[command(subcommand)]
     Mail(mails::Command),
+    /// Shows what was spent.
+    Spend(spend::Options),
+    /// Makes, lists and revokes the tokens of the API.
+    #[command(subcommand)]
+    Token(tokens::Command),
+    /// Says what an answer on standard input means: a body, an error or an event stream.
+    Classify(classify::Options),
     /// Says what would have been sent, from captured lists.
     Replay(replay::Options),
 }
@@ -119,6 +129,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Models(command) => models::run(command, &*offline(config).await?, &mut out).await,
         Command::Directory(command) => directory::run(command, &*offline(config).await?, &mut out).await,
         Command::Mail(command) => mails::run(command, config, &mut out).await,
+        Command::Spend(options) => spend::run(options, &*offline(config).await?, &mut out).await,
+        Command::Token(command) => tokens::run(command, &*offline(config).await?, &mut out).await,
+        Command::Classify(options) => classify::run(&options, &mut out),
         Command::Replay(options) => Ok(replay::run(&options, config, &mut out).await?),
     }
 }

@@ -43,7 +43,7 @@ pub async fn import(db: &Db, lines: &[impl AsRef<str>], now: DateTime<Utc>) -> a
 }
 
 /// 128 random bits for a user's unsubscribe links.
-fn mail_token() -> anyhow::Result<String> {
+pub(crate) fn mail_token() -> anyhow::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))

@@ -3,13 +3,23 @@
 //! Nothing here does I/O, awaits, reads a clock or knows SQL; what needs the time takes `now`.
 
 pub mod alert;
+pub mod answer;
 pub mod catalog;
 pub mod change;
 pub mod diff;
 pub mod directory;
+pub mod execution;
 pub mod lifecycle;
 pub mod model;
 pub mod model_id;
+pub mod money;
 pub mod news;
+pub mod outcome;
+pub mod period;
 pub mod price;
+pub mod price_book;
+pub mod pricing;
+pub mod provider;
+pub mod reading;
+pub mod rollup;
 pub mod schedule;

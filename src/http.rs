@@ -1,10 +1,16 @@
 //! The HTTP side: pages for people, figures for Prometheus, health for whoever restarts the daemon.
 
 mod access;
+mod body;
+mod classify;
+mod directory;
+mod executions;
 mod ops;
 mod overview;
 mod pages;
 pub mod server;
+mod spend;
+mod traces;
 mod view;
 
 use std::net::SocketAddr;
@@ -16,13 +22,18 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use crate::gauges::Gauges;
+use crate::ingest::{Ingest, Refusal};
 use crate::job::Context;
 use crate::job::runner::Runner;
+use crate::market::Market;
 use crate::store;
+
+const FULL: &str = "too many executions wait to be written; send them again in a second";
+const NOT_NOW: &str = "the executions were not taken; send them again soon";
 
 /// What handlers work with.
 #[derive(Clone, Debug)]
@@ -31,6 +42,9 @@ pub struct Site {
     runner: Arc<Runner>,
     gauges: Arc<Gauges>,
     pages: Arc<view::Pages>,
+    ingest: Ingest,
+    market: Arc<Market>,
+    keyring: Arc<access::Keyring>,
 }
 
 /// The address of the client, as the server puts it into each request.
@@ -40,8 +54,9 @@ pub(crate) struct Peer(pub SocketAddr);
 impl Site {
     /// A site over the parts it shows.
     #[must_use]
-    pub fn new(context: Arc<Context>, runner: Arc<Runner>) -> Self {
-        Self { context, runner, gauges: Arc::default(), pages: Arc::default() }
+    pub fn new(context: Arc<Context>, runner: Arc<Runner>, ingest: Ingest, market: Arc<Market>) -> Self {
+        let (gauges, pages, keyring) = (Arc::default(), Arc::default(), Arc::default());
+        Self { context, runner, gauges, pages, ingest, market, keyring }
     }
 
     /// The routes.
@@ -55,6 +70,12 @@ impl Site {
             .layer(middleware::from_fn_with_state(self.clone(), access::guard_pages));
         Router::new()
             .merge(pages)
+            .route("/v1/executions", post(executions::post))
+            .route("/v1/traces", post(traces::post).put(traces::post))
+            .route("/v1/directory", post(directory::post))
+            .route("/v1/classify", post(classify::post))
+            .route("/v1/spend", get(spend::all))
+            .route("/v1/users/{id}/spend", get(spend::of_user))
             .route("/metrics", get(ops::metrics))
             .route("/livez", get(ops::livez))
             .route("/readyz", get(ops::readyz))
@@ -90,10 +111,22 @@ pub(crate) enum Error {
     MethodNotAllowed,
     /// A token is missing or wrong; whether a browser should ask for it.
     Unauthorized(bool),
+    /// The token is good for something else; for what it would have to be.
+    Forbidden(&'static str),
+    /// The body is too large.
+    TooLarge(String),
+    /// The body is of a type that is not taken.
+    UnsupportedMedia(&'static str),
+    /// The body or a parameter cannot be read.
+    Unreadable(String),
+    /// Executions were not taken.
+    Refused(Refusal),
     /// The store failed.
     Store(store::Error),
     /// A page could not be rendered.
     Page(minijinja::Error),
+    /// Something else went wrong.
+    Internal(anyhow::Error),
 }
 
 impl From<store::Error> for Error {
@@ -102,8 +135,28 @@ impl From<store::Error> for Error {
     }
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<store::Error>() {
+            Ok(error) => Self::Store(error),
+            Err(error) => Self::Internal(error),
+        }
+    }
+}
+
 impl Error {
-    fn parts(&self) -> (StatusCode, &'static str, &'static str) {
+    /// What cannot be read, and why.
+    pub(crate) fn unreadable(reason: impl Into<String>) -> Self {
+        Self::Unreadable(reason.into())
+    }
+
+    fn parts(&self) -> (StatusCode, &'static str, &str) {
         match self {
             Self::NotFound(what) => (StatusCode::NOT_FOUND, "not_found", what),
             Self::MethodNotAllowed => {
@@ -113,7 +166,15 @@ impl Error {
             Self::Store(error) if error.is_transient() => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database cannot be reached; try again soon")
             }
-            Self::Store(_) | Self::Page(_) => {
+            Self::Forbidden(scope) => (StatusCode::FORBIDDEN, "forbidden", scope),
+            Self::TooLarge(reason) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", reason),
+            Self::UnsupportedMedia(reason) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", reason),
+            Self::Unreadable(reason) => (StatusCode::UNPROCESSABLE_ENTITY, "unreadable", reason),
+            Self::Refused(Refusal::Full) => (StatusCode::SERVICE_UNAVAILABLE, "full", FULL),
+            Self::Refused(Refusal::Unavailable | Refusal::Stopping) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", NOT_NOW)
+            }
+            Self::Refused(Refusal::Failed) | Self::Store(_) | Self::Page(_) | Self::Internal(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong; the log says what")
             }
         }
@@ -130,6 +191,7 @@ impl IntoResponse for Error {
         match &self {
             Self::Store(error) => tracing::warn!(%error, "a request failed"),
             Self::Page(error) => tracing::error!(%error, "a page could not be rendered"),
+            Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "a request failed"),
             _ => {}
         }
         let mut response = (self.parts().0, axum::Json(self.body())).into_response();
@@ -143,6 +205,12 @@ impl IntoResponse for Error {
             }
             Self::Unauthorized(false) => {
                 headers.insert("www-authenticate", axum::http::HeaderValue::from_static("Bearer"));
+            }
+            Self::Refused(Refusal::Full) => {
+                headers.insert("retry-after", axum::http::HeaderValue::from_static("1"));
+            }
+            Self::Refused(_) => {
+                headers.insert("retry-after", axum::http::HeaderValue::from_static("5"));
             }
             Self::Store(error) if error.is_transient() => {
                 headers.insert("retry-after", axum::http::HeaderValue::from_static("5"));

@@ -21,6 +21,7 @@
 //! 6. A run of a job is a slot claimed in the database; the [`scheduler`] only wakes the [`job::runner`].
 
 pub mod app;
+pub mod classify;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -29,11 +30,15 @@ pub mod directory;
 pub mod domain;
 pub mod gauges;
 pub mod http;
+pub mod ingest;
 pub mod job;
 pub mod mail;
+pub mod market;
 pub mod metrics;
 pub mod openrouter;
+pub mod otlp;
 pub mod replay;
 pub mod scheduler;
+pub mod spend;
 pub mod store;
 mod template;

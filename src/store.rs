@@ -5,12 +5,15 @@
 
 pub mod changes;
 pub mod directory;
+pub mod executions;
 pub mod incidents;
 pub mod lists;
 mod migrate;
 pub mod models;
+pub mod names;
 pub mod outbox;
 pub mod prune;
+pub mod rollups;
 pub mod runs;
 pub mod tokens;
 pub mod told;

@@ -146,7 +146,7 @@ fn not_found<'a>(id: &ModelId, known: impl Iterator<Item = &'a ModelId>) -> anyh
     anyhow!("no list ever had {id}{hint}")
 }
 
-fn table_of(changes: &[Change]) -> Table {
+fn table_of(changes: &[Change]) -> Table<'static> {
     let mut table = Table::new(&["at", "kind", "model", "detail", "before", "after"]);
     for change in changes {
         table.row(vec![

@@ -19,13 +19,13 @@ pub enum Format {
 
 /// Rows under named columns.
 #[derive(Debug)]
-pub(super) struct Table {
-    columns: &'static [&'static str],
+pub(super) struct Table<'a> {
+    columns: &'a [&'a str],
     rows: Vec<Vec<Value>>,
 }
 
-impl Table {
-    pub(super) fn new(columns: &'static [&'static str]) -> Self {
+impl<'a> Table<'a> {
+    pub(super) fn new(columns: &'a [&'a str]) -> Self {
         Self { columns, rows: Vec::new() }
     }
 

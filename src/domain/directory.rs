@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::model_id::ModelId;
+use super::provider::Provider;
 
 /// Longer texts are refused: no name or address needs them, and every mail would carry them.
 const TEXT_MAX: usize = 10_000;
@@ -80,28 +81,6 @@ pub struct Resource {
     /// Where its owner can change it.
     #[serde(default)]
     pub url: Option<String>,
-}
-
-/// Who serves a resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// OpenRouter, by its list.
-    #[default]
-    Openrouter,
-    /// Anthropic directly.
-    Anthropic,
-}
-
-impl Provider {
-    /// The stable name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Openrouter => "openrouter",
-            Self::Anthropic => "anthropic",
-        }
-    }
 }
 
 impl Entry {

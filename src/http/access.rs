@@ -1,5 +1,8 @@
 //! Who may see what: pages show users' mails, so they are for this machine, or for who has the admin token.
 
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::{HeaderMap, Version};
@@ -9,7 +12,10 @@ use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
 use super::{Error, Peer, Site};
-use crate::store::tokens;
+use crate::store::tokens::{self, Scope, Token};
+
+/// How long tokens that were read are good for.
+const TOKENS_FRESH_FOR: Duration = Duration::from_secs(5);
 
 /// Lets through who sits at this machine, or has the admin token (as password, or as bearer token).
 pub(super) async fn guard_pages(State(site): State<Site>, request: Request, next: Next) -> Response {
@@ -39,11 +45,59 @@ fn is_local(Peer(peer): Peer, headers: &HeaderMap) -> bool {
 }
 
 async fn is_admin(site: &Site, headers: &HeaderMap) -> Result<bool, Error> {
-    let Some(token) = presented(headers) else { return Ok(false) };
-    let mut tx = site.context.db.read().await?;
-    let hashes = tokens::hashes(&mut tx, "admin").await?;
+    Ok(scopes(site, headers).await?.contains(&Scope::Admin))
+}
+
+/// Lets through who has a token of the scope, or an admin's. What is sent may be read back by who sends.
+pub(super) async fn require(site: &Site, headers: &HeaderMap, scope: Scope) -> Result<(), Error> {
+    let scopes = scopes(site, headers).await?;
+    if scopes.contains(&scope) || scopes.contains(&Scope::Admin) {
+        Ok(())
+    } else if scopes.is_empty() {
+        Err(Error::Unauthorized(false))
+    } else {
+        Err(Error::Forbidden(match scope {
+            Scope::Ingest => "this needs a token of the scope ingest",
+            Scope::Read => "this needs a token of the scope read",
+            Scope::Admin => "this needs a token of the scope admin",
+        }))
+    }
+}
+
+/// What the presented token is good for.
+async fn scopes(site: &Site, headers: &HeaderMap) -> Result<Vec<Scope>, Error> {
+    let Some(token) = presented(headers) else { return Ok(Vec::new()) };
     let hash = tokens::hash(&token);
-    Ok(hashes.iter().fold(false, |found, known| found | same(known, &hash)))
+    let tokens = site.keyring.tokens(site).await?;
+    // All are compared, whichever it is.
+    Ok(tokens.iter().filter(|known| same(&known.hash, &hash)).map(|known| known.scope).collect())
+}
+
+/// The tokens in force, at hand; a revoked one is refused a few seconds later.
+#[derive(Debug, Default)]
+pub(crate) struct Keyring(RwLock<Option<(Instant, Arc<Vec<Token>>)>>);
+
+impl Keyring {
+    async fn tokens(&self, site: &Site) -> Result<Arc<Vec<Token>>, Error> {
+        let at_hand = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let former = match at_hand {
+            Some((read_at, tokens)) if read_at.elapsed() < TOKENS_FRESH_FOR => return Ok(tokens),
+            former => former.map(|(_, tokens)| tokens),
+        };
+        let read = async {
+            let mut tx = site.context.db.read().await?;
+            tokens::in_force(&mut tx).await
+        };
+        let tokens = match (read.await, former) {
+            (Ok(tokens), _) => Arc::new(tokens),
+            // While the database is away the tokens stay what they were.
+            (Err(error), Some(former)) if error.is_transient() => former,
+            (Err(error), _) => return Err(error.into()),
+        };
+        let fresh = Some((Instant::now(), Arc::clone(&tokens)));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(tokens)
+    }
 }
 
 /// The token of a bearer header, or the password of a basic one.

@@ -34,19 +34,28 @@ async fn put_user(tx: &mut Tx, user: &User, mail_token: &str, now: DateTime<Utc>
     Ok(())
 }
 
-async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: DateTime<Utc>) -> Result<()> {
-    const OWNER: &str =
+/// A user who is not known yet exists from now on, without an address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ensure_user(tx: &mut Tx, id: &str, mail_token: &str, now: DateTime<Utc>) -> Result<()> {
+    const SQL: &str =
         "INSERT INTO users (id, admin, mail_token, updated_at) VALUES ($1, FALSE, $2, $3) ON CONFLICT (id) DO NOTHING";
+    on!(tx, |conn| {
+        let query = sqlx::query(SQL).bind(id).bind(mail_token).bind(now.timestamp_micros());
+        query.execute(conn).await.map(drop)
+    })?;
+    Ok(())
+}
+
+async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "INSERT INTO resources (id, user_id, name, provider, model, fallbacks, url, updated_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, \
         name = excluded.name, provider = excluded.provider, model = excluded.model, fallbacks = excluded.fallbacks, \
         url = excluded.url, updated_at = excluded.updated_at";
     const CLEAR: &str = "DELETE FROM resource_rows WHERE resource_id = $1";
     const ROW: &str = "INSERT INTO resource_rows (resource_id, position, user_id, model_id) VALUES ($1, $2, $3, $4)";
-    on!(tx, |conn| {
-        let query = sqlx::query(OWNER).bind(&resource.user).bind(mail_token);
-        query.bind(now.timestamp_micros()).execute(conn).await.map(drop)
-    })?;
+    ensure_user(tx, &resource.user, mail_token, now).await?;
     on!(tx, |conn| {
         let query = sqlx::query(SQL).bind(&resource.id).bind(&resource.user).bind(&resource.name);
         let query = query.bind(resource.provider.as_str()).bind(&resource.model);

@@ -22,6 +22,7 @@ migrations! {
     2 "0002_create_directory",
     3 "0003_create_outbox",
     4 "0004_create_operations",
+    5 "0005_create_executions",
 }
 
 pub(super) async fn run(pool: &Pool) -> Result<()> {

@@ -6,8 +6,11 @@
 
 mod architecture;
 mod captured;
+mod captured_answers;
+mod captured_traces;
 mod delivery;
 mod deploy;
+mod executions;
 mod harness;
 mod http;
 mod models;

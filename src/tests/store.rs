@@ -13,6 +13,7 @@ use openrouter_monitor::domain::news::Belief;
 use openrouter_monitor::store::lists::Fetch;
 use openrouter_monitor::store::outbox::{Mail, Outcome};
 use openrouter_monitor::store::prune::{What, step};
+use openrouter_monitor::store::tokens::Scope;
 use openrouter_monitor::store::{changes, directory, incidents, lists, models, outbox, tokens, told};
 use serde_json::{Value, json};
 
@@ -169,10 +170,14 @@ on_every_db! {
     }
 
     async fn only_the_hash_of_a_token_is_kept(test) {
+        let now = at("2026-06-08T01:00:00Z");
         let mut tx = test.db.write().await.unwrap();
-        tokens::insert(&mut tx, "admin", "label", &tokens::hash("secret"), at("2026-06-08T01:00:00Z")).await.unwrap();
-        assert_eq!(tokens::hashes(&mut tx, "admin").await.unwrap(), [tokens::hash("secret")]);
-        assert!(tokens::hashes(&mut tx, "read").await.unwrap().is_empty());
+        tokens::insert(&mut tx, Scope::Ingest, "platform", &tokens::hash("secret"), now).await.unwrap();
+        let token = tokens::in_force(&mut tx).await.unwrap().remove(0);
+        assert_eq!((token.scope, token.hash, token.label.as_str()), (Scope::Ingest, tokens::hash("secret"), "platform"));
+        assert!(tokens::revoke(&mut tx, token.id, now).await.unwrap());
+        assert!(!tokens::revoke(&mut tx, token.id, now).await.unwrap());
+        assert!(tokens::in_force(&mut tx).await.unwrap().is_empty());
     }
 
     async fn a_rehearsal_sees_its_own_writes_and_leaves_none(test) {

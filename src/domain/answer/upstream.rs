@@ -1,0 +1,137 @@
+//! The words and phrases of the providers behind OpenRouter, as `metadata.raw`, `provider_code` and messages pass
+//! them on.
+
+use super::meaning::Meaning::{Guess, Is, Status};
+use super::meaning::{Phrase, Word};
+use crate::domain::outcome::Outcome;
+
+/// `error.code` and `error.type` of `OpenAI` and its imitators, the codes of the Responses skin, Google's `status`.
+pub(super) const WORDS: &[Word] = &[
+    ("invalid_api_key", Is(Outcome::Unauthorized)),
+    ("unauthenticated", Is(Outcome::Unauthorized)),
+    ("model_decommissioned", Is(Outcome::ModelDeprecated)),
+    ("content_filter", Is(Outcome::Moderated)),
+    ("responsibleaipolicyviolation", Is(Outcome::Moderated)),
+    ("image_content_policy_violation", Is(Outcome::Moderated)),
+    ("moderation_blocked", Is(Outcome::Moderated)),
+    ("data_inspection_failed", Is(Outcome::Moderated)),
+    ("bio_policy", Is(Outcome::Moderated)),
+    ("unsupported_country_region_territory", Is(Outcome::ForbiddenRegion)),
+    ("vector_store_timeout", Is(Outcome::Timeout)),
+    ("deadline_exceeded", Is(Outcome::Timeout)),
+    ("request_timeout", Is(Outcome::Timeout)),
+    ("cancelled", Is(Outcome::Cancelled)),
+    // Google says so of rates as well, and a provider's purse is not the account's.
+    ("insufficient_quota", Status(429)),
+    ("resource_exhausted", Status(429)),
+    ("too_many_requests", Status(429)),
+    ("rate_limited", Status(429)),
+    ("throttlingexception", Status(429)),
+    ("insufficient_balance", Status(402)),
+    ("unavailable", Status(503)),
+    ("service_unavailable", Status(503)),
+    ("upstream_error", Guess(502)),
+    ("provider_error", Guess(502)),
+    ("server_error", Guess(500)),
+    ("internal", Guess(500)),
+    ("internal_error", Guess(500)),
+    ("internal_server_error", Guess(500)),
+    ("invalid_argument", Guess(400)),
+    ("failed_precondition", Guess(400)),
+    ("validationexception", Guess(400)),
+];
+
+const REJECTED: &[u16] = &[400, 403, 422];
+const BROKEN: &[u16] = &[500, 502, 503];
+const DENIED: &[u16] = &[400, 403, 500, 502];
+const MISSED: &[u16] = &[400, 403, 404, 410, 500, 502, 503];
+const ENDED: &[u16] = &[400, 404, 410, 500, 502, 503];
+const LEFT: &[u16] = &[400, 408, 499, 500, 502, 503];
+
+/// Texts of many providers: the first that fits counts.
+pub(super) const PHRASES: &[Phrase] = &[
+    (LEFT, &["client", "disconnected"], Outcome::Cancelled),
+    (LEFT, &["client closed"], Outcome::Cancelled),
+    (BROKEN, &["connection", "aborted"], Outcome::UpstreamError),
+    (LEFT, &["aborted"], Outcome::Cancelled),
+    (LEFT, &["cancelled by"], Outcome::Cancelled),
+    (LEFT, &["canceled by"], Outcome::Cancelled),
+    (DENIED, &["api key not valid"], Outcome::Unauthorized),
+    (DENIED, &["invalid api key"], Outcome::Unauthorized),
+    (DENIED, &["incorrect api key"], Outcome::Unauthorized),
+    (DENIED, &["invalid x-api-key"], Outcome::Unauthorized),
+    (&[400, 403], &["key", "expired"], Outcome::Unauthorized),
+    (&[400, 403], &["key", "disabled"], Outcome::Unauthorized),
+    (&[400, 403], &["key", "revoked"], Outcome::Unauthorized),
+    (REJECTED, &["location is not supported"], Outcome::ForbiddenRegion),
+    (REJECTED, &["in your region"], Outcome::ForbiddenRegion),
+    (REJECTED, &["in your country"], Outcome::ForbiddenRegion),
+    (REJECTED, &["region", "not supported"], Outcome::ForbiddenRegion),
+    (&[403], &["region"], Outcome::ForbiddenRegion),
+    (DENIED, &["flagged"], Outcome::Moderated),
+    (DENIED, &["moderation"], Outcome::Moderated),
+    (DENIED, &["content policy"], Outcome::Moderated),
+    (DENIED, &["content management policy"], Outcome::Moderated),
+    (DENIED, &["usage polic"], Outcome::Moderated),
+    (DENIED, &["usage guidelines"], Outcome::Moderated),
+    (DENIED, &["safety system"], Outcome::Moderated),
+    (DENIED, &["content filter"], Outcome::Moderated),
+    (DENIED, &["prohibited_content"], Outcome::Moderated),
+    (DENIED, &["inappropriate content"], Outcome::Moderated),
+    (ENDED, &["model", "has been deprecated"], Outcome::ModelDeprecated),
+    (ENDED, &["model is deprecated"], Outcome::ModelDeprecated),
+    (ENDED, &["model", "retired"], Outcome::ModelDeprecated),
+    (ENDED, &["decommissioned"], Outcome::ModelDeprecated),
+    (ENDED, &["model", "discontinued"], Outcome::ModelDeprecated),
+    (ENDED, &["model", "no longer available"], Outcome::ModelDeprecated),
+    (ENDED, &["model", "no longer supported"], Outcome::ModelDeprecated),
+    (ENDED, &["model", "end of life"], Outcome::ModelDeprecated),
+    (&[404, 410], &["retired"], Outcome::ModelDeprecated),
+    (MISSED, &["model not found"], Outcome::ModelNotFound),
+    (MISSED, &["model", "does not exist"], Outcome::ModelNotFound),
+    (MISSED, &["model not exist"], Outcome::ModelNotFound),
+    (MISSED, &["model", "was not found"], Outcome::ModelNotFound),
+    (MISSED, &["models/", "not found"], Outcome::ModelNotFound),
+    (&[400, 404], &["invalid model"], Outcome::ModelNotFound),
+    (MISSED, &["unknown model"], Outcome::ModelNotFound),
+    (MISSED, &["no such model"], Outcome::ModelNotFound),
+    (&[404], &["not found"], Outcome::ModelNotFound),
+    (BROKEN, &["context length"], Outcome::InvalidRequest),
+    (BROKEN, &["context window"], Outcome::InvalidRequest),
+    (BROKEN, &["prompt is too long"], Outcome::InvalidRequest),
+    (BROKEN, &["token limit"], Outcome::InvalidRequest),
+    (BROKEN, &["timed out"], Outcome::Timeout),
+    (BROKEN, &["timeout"], Outcome::Timeout),
+    (BROKEN, &["deadline"], Outcome::Timeout),
+    (BROKEN, &["overloaded"], Outcome::Overloaded),
+    (BROKEN, &["at capacity"], Outcome::Overloaded),
+    (BROKEN, &["high demand"], Outcome::Overloaded),
+    (BROKEN, &["rate limit"], Outcome::RateLimitedUpstream),
+    (BROKEN, &["rate-limit"], Outcome::RateLimitedUpstream),
+    (BROKEN, &["too many requests"], Outcome::RateLimitedUpstream),
+];
+
+/// What a text stands for when nothing else tells the status.
+pub(super) const STATUS_OF_TEXT: &[(&str, u16)] = &[
+    ("insufficient credits", 402),
+    ("requires more credits", 402),
+    ("payment required", 402),
+    ("key limit exceeded", 403),
+    ("rate limit", 429),
+    ("rate-limit", 429),
+    ("too many requests", 429),
+    ("no endpoints", 404),
+    ("unauthorized", 401),
+    ("credentials", 401),
+    ("authentication", 401),
+    ("forbidden", 403),
+    ("invalid", 400),
+    ("unsupported", 400),
+    ("image_", 400),
+    ("_image", 400),
+    ("bad gateway", 502),
+    ("provider returned error", 502),
+    ("connection lost", 502),
+    ("internal server error", 500),
+    ("service unavailable", 503),
+];

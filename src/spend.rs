@@ -1,0 +1,145 @@
+//! What was spent: sums of any period, by whatever they are grouped by, with their names.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::period::{Part, Period, day_in, midnight};
+use crate::domain::rollup::Measures;
+use crate::store::executions::provider_of;
+use crate::store::rollups::{self, Grain, Group, Query};
+use crate::store::{self, Tx, names};
+
+/// How far back a question without a beginning looks.
+const DEFAULT_DAYS: i64 = 30;
+/// Days that one question may ask for apart.
+const DAYS_MAX: usize = 400;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What is summed apart.
+    pub by: Group,
+    /// From when; a month ago when not said.
+    pub since: Option<Moment>,
+    /// Until when; now when not said.
+    pub until: Option<Moment>,
+    /// Whose days.
+    pub zone: Tz,
+    /// Whether each day is summed apart.
+    pub per_day: bool,
+    /// Only of this user.
+    pub user: Option<String>,
+}
+
+/// A time, or a day in the zone of the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A time.
+    At(DateTime<Utc>),
+    /// The beginning of a day.
+    On(NaiveDate),
+}
+
+/// Sums of one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The day, if days are summed apart.
+    pub day: Option<NaiveDate>,
+    /// The name of what is summed; `None` for what had none.
+    pub name: Option<String>,
+    /// The sums.
+    pub sums: Measures,
+}
+
+impl std::str::FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(day) = text.parse() {
+            return Ok(Self::On(day));
+        }
+        crate::cli::parse_time(text).map(Self::At)
+    }
+}
+
+impl Question {
+    fn moment(&self, moment: Moment) -> DateTime<Utc> {
+        match moment {
+            Moment::At(at) => at,
+            Moment::On(day) => midnight(day, self.zone),
+        }
+    }
+
+    /// The time asked for. Sums are kept by quarters of an hour, so both ends are quarters.
+    #[must_use]
+    pub fn range(&self, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+        let quarter = TimeDelta::minutes(15);
+        let until = self.until.map_or(now + quarter, |until| self.moment(until));
+        let default = || midnight(day_in(until, self.zone), self.zone) - TimeDelta::days(DEFAULT_DAYS);
+        (self.since.map_or_else(default, |since| self.moment(since)), until)
+    }
+
+    fn periods(&self, now: DateTime<Utc>) -> Vec<(Option<NaiveDate>, Period)> {
+        let (since, until) = self.range(now);
+        if !self.per_day {
+            return vec![(None, Period::between(since, until))];
+        }
+        let first = day_in(since, self.zone);
+        let days = (0..DAYS_MAX as u64).map(|days| first + Days::new(days));
+        let days = days.map(|day| (Some(day), Period::day(day, self.zone)));
+        let end = Period::between(since, until).until;
+        days.take_while(|(_, period)| period.from < end).collect()
+    }
+}
+
+/// Answers a question: the days in order, and in each what cost most first.
+///
+/// # Errors
+/// When the store fails.
+pub async fn ask(tx: &mut Tx, question: &Question, now: DateTime<Utc>) -> store::Result<Vec<Line>> {
+    let user = match &question.user {
+        None => None,
+        Some(user) => match names::find(tx, user).await? {
+            Some(number) => Some(number),
+            None => return Ok(Vec::new()),
+        },
+    };
+    let mut sums: Vec<(Option<NaiveDate>, i64, Measures)> = Vec::new();
+    for (day, period) in question.periods(now) {
+        let found = sum(tx, period, user, question.by).await?;
+        sums.extend(found.into_iter().map(|(number, sums)| (day, number, sums)));
+    }
+    let numbers: Vec<i64> = sums.iter().map(|(_, number, _)| *number).collect();
+    let texts = match question.by {
+        Group::Provider => BTreeMap::new(),
+        _ => rollups::texts(tx, &numbers).await?,
+    };
+    let name = |number: i64| match question.by {
+        Group::Provider => Some(provider_of(number).as_str().to_owned()),
+        _ => texts.get(&number).cloned(),
+    };
+    let mut lines: Vec<Line> =
+        sums.into_iter().map(|(day, number, sums)| Line { day, name: name(number), sums }).collect();
+    lines.sort_by(|a, b| (a.day, b.sums.cost, &a.name).cmp(&(b.day, a.sums.cost, &b.name)));
+    Ok(lines)
+}
+
+/// Sums of a period by one group.
+///
+/// # Errors
+/// When the store fails.
+pub async fn sum(tx: &mut Tx, period: Period, user: Option<i64>, by: Group) -> store::Result<BTreeMap<i64, Measures>> {
+    let mut sums: BTreeMap<i64, Measures> = BTreeMap::new();
+    for part in period.parts() {
+        let (grain, slots) = match part {
+            Part::Quarters(from, until) => (Grain::Quarters, (from, until)),
+            Part::Days(from, until) => (Grain::Days, (from, until)),
+        };
+        for (numbers, measures) in rollups::sums(tx, Query { grain, slots, user, by: &[by] }).await? {
+            *sums.entry(numbers.first().copied().unwrap_or(0)).or_default() += measures;
+        }
+    }
+    Ok(sums)
+}

@@ -1,0 +1,208 @@
+//! Executions, each once.
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+use sqlx::QueryBuilder;
+
+use super::{Engine, Result, Tx, on};
+use crate::domain::execution::{Day, Execution};
+use crate::domain::provider::Provider;
+
+/// Columns of a row.
+const COLUMNS: &str = "day, id, user_no, at, resource_no, key_no, model_no, served_model_no, served_by_no, provider, \
+    outcome, status, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, cost, estimated, \
+    latency_ms";
+/// How many columns those are.
+const WIDTH: usize = 20;
+/// Rows of a full SQLite statement: 2,560 parameters of the 32,766 that it takes; more brings nothing.
+const ROWS_PER_STATEMENT: usize = 128;
+/// Keys that one statement looks up.
+const KEYS_PER_STATEMENT: usize = 300;
+
+/// An execution with the numbers of its names.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// What is kept.
+    pub execution: &'a Execution,
+    /// The day that its id names.
+    pub day: Day,
+    /// The user's number.
+    pub user: i64,
+    /// The resource's, or 0.
+    pub resource: i64,
+    /// The key's, or 0.
+    pub key: i64,
+    /// The model's.
+    pub model: i64,
+    /// The served model's, or 0.
+    pub served_model: i64,
+    /// The server's, or 0.
+    pub served_by: i64,
+}
+
+/// What the store keeps for a provider.
+#[must_use]
+pub fn provider_code(provider: Provider) -> i64 {
+    match provider {
+        Provider::Openrouter => 1,
+        Provider::Anthropic => 2,
+    }
+}
+
+/// The provider of a stored code.
+#[must_use]
+pub fn provider_of(code: i64) -> Provider {
+    if code == 2 { Provider::Anthropic } else { Provider::Openrouter }
+}
+
+/// Inserts what is not there; says how many rows that were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(tx: &mut Tx, rows: &[Row<'_>]) -> Result<u64> {
+    match tx.engine() {
+        Engine::Sqlite(tx) => insert_sqlite(tx, rows).await,
+        Engine::Postgres(tx) => insert_postgres(tx, rows).await,
+    }
+}
+
+/// Statements of so many rows that SQLite's prepared ones are used again and again.
+async fn insert_sqlite(tx: &mut sqlx::Transaction<'static, sqlx::Sqlite>, rows: &[Row<'_>]) -> Result<u64> {
+    static FULL: OnceLock<&str> = OnceLock::new();
+    static ONE: OnceLock<&str> = OnceLock::new();
+    let full = *FULL.get_or_init(|| statement(ROWS_PER_STATEMENT).leak());
+    let one = *ONE.get_or_init(|| statement(1).leak());
+    let mut inserted = 0;
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let (sql, step) = if rows.len() == ROWS_PER_STATEMENT { (full, ROWS_PER_STATEMENT) } else { (one, 1) };
+        for rows in rows.chunks(step) {
+            let query = rows.iter().fold(sqlx::query(sql), bind);
+            inserted += query.execute(&mut **tx).await?.rows_affected();
+        }
+    }
+    Ok(inserted)
+}
+
+fn statement(rows: usize) -> String {
+    let row = format!("({})", vec!["?"; WIDTH].join(", "));
+    format!("INSERT INTO executions ({COLUMNS}) VALUES {} ON CONFLICT DO NOTHING", vec![row; rows].join(", "))
+}
+
+type SqliteQuery<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn bind<'q>(query: SqliteQuery<'q>, row: &Row<'_>) -> SqliteQuery<'q> {
+    let (execution, usage) = (row.execution, &row.execution.usage);
+    query
+        .bind(row.day)
+        .bind(execution.id.clone())
+        .bind(row.user)
+        .bind(execution.at.timestamp_micros())
+        .bind(row.resource)
+        .bind(row.key)
+        .bind(row.model)
+        .bind(row.served_model)
+        .bind(row.served_by)
+        .bind(provider_code(execution.provider))
+        .bind(execution.outcome.code())
+        .bind(execution.status.map(i64::from))
+        .bind(tokens(usage.input_tokens))
+        .bind(tokens(usage.output_tokens))
+        .bind(tokens(usage.cached_tokens))
+        .bind(tokens(usage.cache_write_tokens))
+        .bind(tokens(usage.reasoning_tokens))
+        .bind(usage.cost.map(|cost| cost.0))
+        .bind(execution.is_estimated)
+        .bind(milliseconds(execution.latency_ms))
+}
+
+/// No request has two billion tokens: what says so is kept as the most that a column takes.
+fn tokens(count: Option<u64>) -> Option<i32> {
+    count.map(|count| i32::try_from(count).unwrap_or(i32::MAX))
+}
+
+fn milliseconds(latency: Option<u32>) -> Option<i32> {
+    tokens(latency.map(u64::from))
+}
+
+/// One array a column: PostgreSQL plans the statement once and copies the rows in.
+async fn insert_postgres(tx: &mut sqlx::Transaction<'static, sqlx::Postgres>, rows: &[Row<'_>]) -> Result<u64> {
+    static SQL: OnceLock<&str> = OnceLock::new();
+    let sql = *SQL.get_or_init(|| {
+        let types = [
+            "int4", "text", "int4", "int8", "int4", "int4", "int4", "int4", "int4", "int2", "int2", "int2", "int4",
+            "int4", "int4", "int4", "int4", "int8", "bool", "int4",
+        ];
+        let arrays: Vec<String> = (1..).zip(types).map(|(n, kind)| format!("${n}::{kind}[]")).collect();
+        format!("INSERT INTO executions ({COLUMNS}) SELECT * FROM UNNEST({}) ON CONFLICT DO NOTHING", arrays.join(", "))
+            .leak()
+    });
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    fn column<T>(rows: &[Row<'_>], of: impl FnMut(&Row<'_>) -> T) -> Vec<T> {
+        rows.iter().map(of).collect()
+    }
+    let number = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+    let small = |number: i64| i16::try_from(number).unwrap_or(i16::MAX);
+    let query = sqlx::query(sql)
+        .bind(column(rows, |row| row.day))
+        .bind(column(rows, |row| row.execution.id.clone()))
+        .bind(column(rows, |row| number(row.user)))
+        .bind(column(rows, |row| row.execution.at.timestamp_micros()))
+        .bind(column(rows, |row| number(row.resource)))
+        .bind(column(rows, |row| number(row.key)))
+        .bind(column(rows, |row| number(row.model)))
+        .bind(column(rows, |row| number(row.served_model)))
+        .bind(column(rows, |row| number(row.served_by)))
+        .bind(column(rows, |row| small(provider_code(row.execution.provider))))
+        .bind(column(rows, |row| small(row.execution.outcome.code())))
+        .bind(column(rows, |row| row.execution.status.map(|status| small(i64::from(status)))))
+        .bind(column(rows, |row| tokens(row.execution.usage.input_tokens)))
+        .bind(column(rows, |row| tokens(row.execution.usage.output_tokens)))
+        .bind(column(rows, |row| tokens(row.execution.usage.cached_tokens)))
+        .bind(column(rows, |row| tokens(row.execution.usage.cache_write_tokens)))
+        .bind(column(rows, |row| tokens(row.execution.usage.reasoning_tokens)))
+        .bind(column(rows, |row| row.execution.usage.cost.map(|cost| cost.0)))
+        .bind(column(rows, |row| row.execution.is_estimated))
+        .bind(column(rows, |row| milliseconds(row.execution.latency_ms)));
+    Ok(query.execute(&mut **tx).await?.rows_affected())
+}
+
+/// Which of the rows are there already, as number of the user and id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known(tx: &mut Tx, rows: &[Row<'_>]) -> Result<HashSet<(i64, String)>> {
+    let mut known = HashSet::new();
+    for rows in rows.chunks(KEYS_PER_STATEMENT) {
+        let found: Vec<(i64, String)> = on!(tx, |conn| {
+            let mut select =
+                QueryBuilder::new("SELECT CAST(user_no AS BIGINT), id FROM executions WHERE (day, id, user_no) IN (");
+            if rows.is_empty() {
+                break;
+            }
+            select.push("VALUES ");
+            let mut list = select.separated(", ");
+            for row in rows {
+                list.push("(").push_bind_unseparated(row.day).push_unseparated(", ");
+                list.push_bind_unseparated(row.execution.id.as_str()).push_unseparated(", ");
+                list.push_bind_unseparated(i32::try_from(row.user).unwrap_or(i32::MAX)).push_unseparated(")");
+            }
+            select.push(")");
+            select.build_query_as().fetch_all(conn).await
+        })?;
+        known.extend(found);
+    }
+    Ok(known)
+}
+
+/// How many executions are kept.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(tx: &mut Tx) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) FROM executions";
+    let (count,): (i64,) = on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await)?;
+    Ok(count)
+}

@@ -1,0 +1,179 @@
+//! Sums by quarter and by day: kept up with every execution, read by whoever asks what was spent.
+
+use std::collections::BTreeMap;
+
+use sqlx::{QueryBuilder, Row as _};
+
+use super::{Result, Tx, on};
+use crate::domain::rollup::{Key, Measures, Rollup};
+
+/// Rows of a statement: 26 columns each.
+const ROWS_PER_STATEMENT: usize = 64;
+/// The columns of a key.
+const KEY: &str = "slot, user_no, resource_no, key_no, model_no, provider";
+
+/// Which sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// By quarter of an hour.
+    Quarters,
+    /// By day (UTC).
+    Days,
+}
+
+impl Grain {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Quarters => "usage_quarters",
+            Self::Days => "usage_days",
+        }
+    }
+}
+
+/// What sums are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The user.
+    User,
+    /// The resource.
+    Resource,
+    /// The key.
+    Key,
+    /// The model asked for.
+    Model,
+    /// Who was called.
+    Provider,
+}
+
+impl Group {
+    fn column(self) -> &'static str {
+        match self {
+            Self::User => "user_no",
+            Self::Resource => "resource_no",
+            Self::Key => "key_no",
+            Self::Model => "model_no",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+/// Adds sums to those that are there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn add(tx: &mut Tx, rollup: &Rollup) -> Result<()> {
+    add_to(tx, Grain::Quarters, &rollup.quarters).await?;
+    add_to(tx, Grain::Days, &rollup.days).await
+}
+
+async fn add_to(tx: &mut Tx, grain: Grain, sums: &BTreeMap<Key, Measures>) -> Result<()> {
+    let table = grain.table();
+    let names = Measures::NAMES.join(", ");
+    let added: Vec<String> =
+        Measures::NAMES.iter().map(|name| format!("{name} = {table}.{name} + excluded.{name}")).collect();
+    let begin = format!("INSERT INTO {table} ({KEY}, {names}) ");
+    let end = format!(" ON CONFLICT ({KEY}) DO UPDATE SET {}", added.join(", "));
+    let sums: Vec<(&Key, &Measures)> = sums.iter().collect();
+    for sums in sums.chunks(ROWS_PER_STATEMENT) {
+        on!(tx, |conn| {
+            let mut insert = QueryBuilder::new(begin.as_str());
+            insert.push_values(sums, |mut row, (key, measures)| {
+                for number in [key.slot, key.user, key.resource, key.key, key.model, key.provider] {
+                    row.push_bind(number);
+                }
+                for value in measures.values() {
+                    row.push_bind(value);
+                }
+            });
+            insert.push(end.as_str());
+            insert.build().execute(conn).await.map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+/// Which sums are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// By quarter or by day.
+    pub grain: Grain,
+    /// Slots, the last one not included.
+    pub slots: (i64, i64),
+    /// Only of this user.
+    pub user: Option<i64>,
+    /// What is summed apart.
+    pub by: &'a [Group],
+}
+
+/// Sums over the slots, grouped; each with the numbers it is grouped by, in order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sums(tx: &mut Tx, query: Query<'_>) -> Result<Vec<(Vec<i64>, Measures)>> {
+    let columns: Vec<&str> = query.by.iter().map(|group| group.column()).collect();
+    let totals: Vec<String> =
+        Measures::NAMES.iter().map(|name| format!("CAST(COALESCE(SUM({name}), 0) AS BIGINT)")).collect();
+    let selected = columns.iter().map(|column| format!("{column}, ")).collect::<String>() + &totals.join(", ");
+    let grouped = if columns.is_empty() { String::new() } else { format!(" GROUP BY {}", columns.join(", ")) };
+    let width = columns.len();
+    macro_rules! read {
+        ($row:expr) => {{
+            let mut numbers = Vec::with_capacity(width);
+            for column in 0..width {
+                numbers.push($row.try_get::<i64, _>(column)?);
+            }
+            let mut values = [0; Measures::NAMES.len()];
+            for (place, value) in values.iter_mut().enumerate() {
+                *value = $row.try_get::<i64, _>(width + place)?;
+            }
+            Ok((numbers, Measures::from_values(values)))
+        }};
+    }
+    on!(tx, |conn| {
+        let mut select = QueryBuilder::new(format!("SELECT {selected} FROM {} WHERE ", query.grain.table()));
+        match query.user {
+            // Each slot is looked up by the whole beginning of the key, whoever else was active in it.
+            Some(user) if query.slots.1 - query.slots.0 <= SLOTS_LISTED_MAX => {
+                select.push("slot IN (");
+                let mut list = select.separated(", ");
+                for slot in query.slots.0..query.slots.1 {
+                    list.push_bind(slot);
+                }
+                select.push(") AND user_no = ").push_bind(user);
+            }
+            user => {
+                select.push("slot >= ").push_bind(query.slots.0).push(" AND slot < ").push_bind(query.slots.1);
+                if let Some(user) = user {
+                    select.push(" AND user_no = ").push_bind(user);
+                }
+            }
+        }
+        select.push(grouped.as_str());
+        let rows = select.build().fetch_all(conn).await?;
+        rows.iter().map(|row| read!(row)).collect()
+    })
+}
+
+/// Slots that are listed one by one.
+const SLOTS_LISTED_MAX: i64 = 3_200;
+
+/// The text that a number stands for, of each that has one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn texts(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, String>> {
+    let mut found = BTreeMap::new();
+    for numbers in numbers.chunks(500) {
+        let rows: Vec<(i64, String)> = on!(tx, |conn| {
+            let mut select = QueryBuilder::new("SELECT id, text FROM names WHERE id IN (");
+            let mut list = select.separated(", ");
+            for number in numbers {
+                list.push_bind(*number);
+            }
+            select.push(")");
+            select.build_query_as().fetch_all(conn).await
+        })?;
+        found.extend(rows);
+    }
+    Ok(found)
+}

@@ -1,0 +1,141 @@
+//! How fast executions are taken in over HTTP, as a share of what the bare engine does with the same rows, keys and
+//! sums in transactions of 10,000 rows. Both are measured in one run.
+//!
+//! `cargo bench --bench ingest`; with `TEST_POSTGRES_URL` also on PostgreSQL, beside `COPY` of the same rows.
+
+mod load;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use openrouter_monitor::app::{self, App};
+use openrouter_monitor::clock::{Clock, SystemClock};
+use openrouter_monitor::config::Config;
+use openrouter_monitor::domain::execution::{Execution, day_of, parse};
+use openrouter_monitor::domain::rollup::{Key, Measures, Rollup};
+use openrouter_monitor::metrics::Metrics;
+use openrouter_monitor::store::executions::{self, Row, provider_code};
+use openrouter_monitor::store::names::Names;
+use openrouter_monitor::store::tokens::{self, Scope};
+use openrouter_monitor::store::{Db, rollups};
+use tokio_util::sync::CancellationToken;
+
+use load::{Ids, batches, singles};
+
+const ROWS: usize = 400_000;
+const ROWS_PER_BATCH: usize = 1_000;
+const ROWS_PER_TRANSACTION: usize = 10_000;
+const SINGLES: usize = 60_000;
+
+#[tokio::main]
+async fn main() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let folder = tempfile::tempdir().expect("a folder");
+    for ids in [Ids::InTimeOrder, Ids::Random] {
+        let url = format!("sqlite:{}", folder.path().join(format!("bare-{ids:?}.db")).display());
+        let bare = bare(&Db::open(&url, Metrics::default()).await.expect("a store"), ids).await;
+        let url = format!("sqlite:{}", folder.path().join(format!("http-{ids:?}.db")).display());
+        let (batched, single) = over_http(&url, ids).await;
+        say("SQLite, synchronous=FULL", ids, "bare engine", bare, batched, single);
+    }
+    if let Ok(server) = std::env::var("TEST_POSTGRES_URL") {
+        let url = load::fresh_postgres(&server).await;
+        let db = Db::open(&url, Metrics::default()).await.expect("a store");
+        db.close().await;
+        let copied = load::copy(&url, &load::rows(Ids::InTimeOrder, ROWS)).await;
+        let (batched, single) = over_http(&load::fresh_postgres(&server).await, Ids::InTimeOrder).await;
+        say("PostgreSQL", Ids::InTimeOrder, "COPY", copied, batched, single);
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the result")]
+fn say(engine: &str, ids: Ids, baseline: &str, bare: f64, batched: f64, (single, p99): (f64, Duration)) {
+    println!(
+        "{engine}, ids {ids:?}: {baseline} {bare:.0} rows/s; over HTTP in batches of {ROWS_PER_BATCH} on 8 connections \
+         {batched:.0} rows/s = {:.0} %; single posts on 64 connections {single:.0}/s, p99 {:.1} ms",
+        100.0 * batched / bare,
+        p99.as_secs_f64() * 1000.0
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate")]
+fn rate(rows: usize, took: Duration) -> f64 {
+    rows as f64 / took.as_secs_f64()
+}
+
+/// The same rows, keys and sums, in transactions of 10,000 rows, with nothing around.
+async fn bare(db: &Db, ids: Ids) -> f64 {
+    let now = SystemClock.now();
+    let parsed: Vec<Execution> = load::rows(ids, ROWS).iter().map(|row| parse(row, now).expect("a good row")).collect();
+    let mut names = Names::default();
+    let texts = parsed.iter().flat_map(|row| {
+        [Some(row.user.as_str()), Some(row.model.as_str()), row.resource.as_deref(), row.served_by.as_deref()]
+    });
+    let mut tx = db.write().await.expect("a store");
+    let fresh = names.resolve(&mut tx, &texts.flatten().collect()).await.expect("a store");
+    tx.commit().await.expect("a store");
+    names.keep(fresh);
+    let none = Default::default();
+    let number = |text: &str| names.number(&none, text).expect("resolved");
+    let numbered: Vec<Row<'_>> = parsed
+        .iter()
+        .map(|execution| Row {
+            execution,
+            day: day_of(&execution.id),
+            user: number(&execution.user),
+            resource: execution.resource.as_deref().map_or(0, number),
+            key: 0,
+            model: number(&execution.model),
+            served_model: 0,
+            served_by: execution.served_by.as_deref().map_or(0, number),
+        })
+        .collect();
+    let began = Instant::now();
+    for rows in numbered.chunks(ROWS_PER_TRANSACTION) {
+        let mut rows = rows.to_vec();
+        rows.sort_by(|a, b| (a.day, &a.execution.id).cmp(&(b.day, &b.execution.id)));
+        let mut rollup = Rollup::default();
+        for row in &rows {
+            let provider = provider_code(row.execution.provider);
+            let key = Key { slot: 0, user: row.user, resource: row.resource, key: 0, model: row.model, provider };
+            rollup.add(key, row.execution.at, Measures::of(row.execution));
+        }
+        let mut tx = db.write().await.expect("a store");
+        executions::insert(&mut tx, &rows).await.expect("a store");
+        rollups::add(&mut tx, &rollup).await.expect("a store");
+        tx.commit().await.expect("a store");
+    }
+    rate(ROWS, began.elapsed())
+}
+
+/// A daemon on a port of its own: batches, then single posts.
+async fn over_http(url: &str, ids: Ids) -> (f64, (f64, Duration)) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (metrics, stop) = (Metrics::default(), CancellationToken::new());
+    let mut config = Config::default();
+    config.store.state_directory = Some(folder.path().to_owned());
+    config.http.listen = ([127, 0, 0, 1], 0).into();
+    "http://127.0.0.1:1/api/v1".clone_into(&mut config.openrouter.base_url);
+    let db = Db::open(url, metrics.clone()).await.expect("a store");
+    let mut tx = db.write().await.expect("a store");
+    tokens::insert(&mut tx, Scope::Ingest, "bench", &tokens::hash("bench"), SystemClock.now()).await.expect("a store");
+    tx.commit().await.expect("a store");
+    let context = app::context(config, db, metrics, Arc::new(SystemClock), stop.clone()).expect("a context");
+    let app = App::new(Arc::new(context)).await.expect("a port");
+    let address = app.address().expect("an address");
+    let running = tokio::spawn(app.run(stop.clone().cancelled_owned()));
+
+    let sent = load::rows(ids, ROWS);
+    let bodies: Vec<String> = sent.chunks(ROWS_PER_BATCH).map(|rows| rows.join("\n")).collect();
+    let began = Instant::now();
+    batches(address, bodies, 8).await;
+    let batched = rate(ROWS, began.elapsed());
+    let began = Instant::now();
+    let mut latencies = singles(address, load::more_rows(ids, ROWS, SINGLES), 64).await;
+    let took = began.elapsed();
+    latencies.sort();
+    let p99 = latencies[latencies.len() * 99 / 100];
+    stop.cancel();
+    running.await.expect("no panic").expect("an orderly end");
+    (batched, (rate(SINGLES, took), p99))
+}

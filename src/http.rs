@@ -1,10 +1,13 @@
 //! The HTTP side: pages for people, figures for Prometheus, health for whoever restarts the daemon.
 
 mod access;
+mod allowance;
 mod body;
 mod classify;
 mod directory;
+mod estimate;
 mod executions;
+mod models;
 mod ops;
 mod overview;
 mod pages;
@@ -25,6 +28,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use crate::allowance::Allowances;
 use crate::gauges::Gauges;
 use crate::ingest::{Ingest, Refusal};
 use crate::job::Context;
@@ -45,6 +49,7 @@ pub struct Site {
     ingest: Ingest,
     market: Arc<Market>,
     keyring: Arc<access::Keyring>,
+    allowances: Arc<Allowances>,
 }
 
 /// The address of the client, as the server puts it into each request.
@@ -56,7 +61,7 @@ impl Site {
     #[must_use]
     pub fn new(context: Arc<Context>, runner: Arc<Runner>, ingest: Ingest, market: Arc<Market>) -> Self {
         let (gauges, pages, keyring) = (Arc::default(), Arc::default(), Arc::default());
-        Self { context, runner, gauges, pages, ingest, market, keyring }
+        Self { context, runner, gauges, pages, ingest, market, keyring, allowances: Arc::default() }
     }
 
     /// The routes.
@@ -73,6 +78,9 @@ impl Site {
             .route("/v1/executions", post(executions::post))
             .route("/v1/traces", post(traces::post).put(traces::post))
             .route("/v1/directory", post(directory::post))
+            .route("/v1/models/{*id}", get(models::get))
+            .route("/v1/estimate", post(estimate::post))
+            .route("/v1/users/{id}/allowance", get(allowance::get))
             .route("/v1/classify", post(classify::post))
             .route("/v1/spend", get(spend::all))
             .route("/v1/users/{id}/spend", get(spend::of_user))
@@ -112,7 +120,7 @@ pub(crate) enum Error {
     /// A token is missing or wrong; whether a browser should ask for it.
     Unauthorized(bool),
     /// The token is good for something else; for what it would have to be.
-    Forbidden(&'static str),
+    Forbidden(String),
     /// The body is too large.
     TooLarge(String),
     /// The body is of a type that is not taken.
@@ -166,7 +174,7 @@ impl Error {
             Self::Store(error) if error.is_transient() => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database cannot be reached; try again soon")
             }
-            Self::Forbidden(scope) => (StatusCode::FORBIDDEN, "forbidden", scope),
+            Self::Forbidden(reason) => (StatusCode::FORBIDDEN, "forbidden", reason),
             Self::TooLarge(reason) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", reason),
             Self::UnsupportedMedia(reason) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", reason),
             Self::Unreadable(reason) => (StatusCode::UNPROCESSABLE_ENTITY, "unreadable", reason),

@@ -20,6 +20,7 @@
 //! 5. Only [`clock::SystemClock`] reads the time.
 //! 6. A run of a job is a slot claimed in the database; the [`scheduler`] only wakes the [`job::runner`].
 
+pub mod allowance;
 pub mod app;
 pub mod classify;
 pub mod cli;

@@ -48,19 +48,16 @@ async fn is_admin(site: &Site, headers: &HeaderMap) -> Result<bool, Error> {
     Ok(scopes(site, headers).await?.contains(&Scope::Admin))
 }
 
-/// Lets through who has a token of the scope, or an admin's. What is sent may be read back by who sends.
-pub(super) async fn require(site: &Site, headers: &HeaderMap, scope: Scope) -> Result<(), Error> {
+/// Lets through who has a token of one of the scopes, or an admin's.
+pub(super) async fn require(site: &Site, headers: &HeaderMap, any_of: &[Scope]) -> Result<(), Error> {
     let scopes = scopes(site, headers).await?;
-    if scopes.contains(&scope) || scopes.contains(&Scope::Admin) {
+    if scopes.iter().any(|scope| any_of.contains(scope) || *scope == Scope::Admin) {
         Ok(())
     } else if scopes.is_empty() {
         Err(Error::Unauthorized(false))
     } else {
-        Err(Error::Forbidden(match scope {
-            Scope::Ingest => "this needs a token of the scope ingest",
-            Scope::Read => "this needs a token of the scope read",
-            Scope::Admin => "this needs a token of the scope admin",
-        }))
+        let needed: Vec<&str> = any_of.iter().map(|scope| scope.as_str()).collect();
+        Err(Error::Forbidden(format!("this needs a token of the scope {}", needed.join(" or "))))
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Json<Value>, Error> {
-    access::require(&site, &headers, Scope::Ingest).await?;
+    access::require(&site, &headers, &[Scope::Ingest, Scope::Read]).await?;
     let Query(parameters) = parameters.map_err(|error| Error::unreadable(error.body_text()))?;
     let bytes = body::read(&headers, sent).await?;
     let hints =

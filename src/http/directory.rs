@@ -11,7 +11,7 @@ use crate::directory;
 use crate::store::tokens::Scope;
 
 pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Body) -> Result<Json<Value>, Error> {
-    access::require(&site, &headers, Scope::Ingest).await?;
+    access::require(&site, &headers, &[Scope::Ingest]).await?;
     body::expect_json(&headers)?;
     let bytes = body::read(&headers, sent).await?;
     let rows = body::rows(body::text(&bytes)?)?;

@@ -14,7 +14,7 @@ use crate::store::tokens::Scope;
 const REJECTIONS_MAX: usize = 1000;
 
 pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Body) -> Result<Json<Value>, Error> {
-    access::require(&site, &headers, Scope::Ingest).await?;
+    access::require(&site, &headers, &[Scope::Ingest]).await?;
     body::expect_json(&headers)?;
     let bytes = body::read(&headers, sent).await?;
     let (executions, rejected) = read(&site, body::text(&bytes)?)?;

@@ -32,7 +32,7 @@ pub(super) struct Parameters {
 type Asked = Result<Query<Parameters>, QueryRejection>;
 
 pub(super) async fn all(State(site): State<Site>, headers: HeaderMap, asked: Asked) -> Result<Json<Value>, Error> {
-    access::require(&site, &headers, Scope::Read).await?;
+    access::require(&site, &headers, &[Scope::Read]).await?;
     answer(&site, asked, None, Group::User).await
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn of_user(
     Path(user): Path<String>,
     asked: Asked,
 ) -> Result<Json<Value>, Error> {
-    access::require(&site, &headers, Scope::Read).await?;
+    access::require(&site, &headers, &[Scope::Read]).await?;
     answer(&site, asked, Some(user), Group::Model).await
 }
 

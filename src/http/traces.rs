@@ -18,7 +18,7 @@ const NOBODY: &str = "unattributed";
 const TEST_HEADER: &str = "x-test-connection";
 
 pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Body) -> Result<Response, Error> {
-    access::require(&site, &headers, Scope::Ingest).await?;
+    access::require(&site, &headers, &[Scope::Ingest]).await?;
     let encoding = encoding(&headers)?;
     let bytes = body::read(&headers, sent).await?;
     if headers.contains_key(TEST_HEADER) || bytes.is_empty() {

@@ -92,6 +92,29 @@ async fn delete_resource(tx: &mut Tx, id: &str) -> Result<()> {
     Ok(())
 }
 
+/// A user.
+///
+/// # Errors
+/// When the database fails or holds what cannot be read.
+pub async fn user(tx: &mut Tx, id: &str) -> Result<Option<User>> {
+    const SQL: &str = "SELECT id, email, name, timezone, plan_usd_per_month, daily_limit_usd, monthly_limit_usd, admin \
+        FROM users WHERE id = $1";
+    type Row =
+        (String, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, bool);
+    let row: Option<Row> = on!(tx, |conn| sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    let dollars = |text: Option<String>| text.and_then(|text| text.parse().ok());
+    Ok(row.map(|(id, email, name, zone, plan, daily, monthly, admin)| User {
+        id,
+        email,
+        name,
+        timezone: zone.and_then(|zone| zone.parse().ok()),
+        plan_usd_per_month: dollars(plan),
+        daily_limit_usd: dollars(daily),
+        monthly_limit_usd: dollars(monthly),
+        admin,
+    }))
+}
+
 /// The addresses of the users who are admins.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::harness::{World, dated, model, resource, user};
 
 /// A daemon that listens, with some news.
-async fn listening() -> (World, SocketAddr, tokio::task::JoinHandle<anyhow::Result<()>>) {
+pub(crate) async fn listening() -> (World, SocketAddr, tokio::task::JoinHandle<anyhow::Result<()>>) {
     let world = World::with(|config| {
         config.http.listen = ([127, 0, 0, 1], 0).into();
         "0 0 1 1 *".clone_into(&mut config.jobs.models.cron);
@@ -28,7 +28,7 @@ async fn listening() -> (World, SocketAddr, tokio::task::JoinHandle<anyhow::Resu
 }
 
 /// Sends a request as it stands and gives the whole answer.
-async fn exchange(address: SocketAddr, request: &str) -> String {
+pub(crate) async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

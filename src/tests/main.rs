@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "some tests tell their figures")]
 
+mod api;
 mod architecture;
 mod captured;
 mod captured_answers;

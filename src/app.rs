@@ -130,6 +130,9 @@ impl App {
             format!("http.listen: {listen} cannot be used; set OPENROUTER_MONITOR__HTTP__LISTEN to another address")
         })?;
         ensure_admin_token(&context, &config.state_directory()).await?;
+        let mut tx = context.db.write().await?;
+        store::partitions::prepare(&mut tx, context.now()).await?;
+        tx.commit().await?;
         let runner = Arc::new(Runner::new(Arc::clone(&context)));
         #[expect(clippy::cast_precision_loss, reason = "a count of seconds")]
         context.metrics.started_at(context.now().timestamp() as f64);

@@ -153,6 +153,10 @@ pub struct Retention {
     pub lists_days: u32,
     /// Runs of jobs.
     pub runs_days: u32,
+    /// Executions one by one.
+    pub executions_days: u32,
+    /// Their sums by quarter of an hour; sums by day are kept for ever.
+    pub quarters_days: u32,
 }
 
 /// `[log]`
@@ -240,7 +244,7 @@ impl Default for Links {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { mails_days: 90, lists_days: 400, runs_days: 30 }
+        Self { mails_days: 90, lists_days: 400, runs_days: 30, executions_days: 30, quarters_days: 400 }
     }
 }
 
@@ -287,6 +291,8 @@ impl Config {
             ("mails_days", self.retention.mails_days),
             ("lists_days", self.retention.lists_days),
             ("runs_days", self.retention.runs_days),
+            ("executions_days", self.retention.executions_days),
+            ("quarters_days", self.retention.quarters_days),
         ] {
             check(&format!("retention.{name}"), in_range(u64::from(days), 1, DAYS_MAX));
         }

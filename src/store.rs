@@ -12,6 +12,7 @@ mod migrate;
 pub mod models;
 pub mod names;
 pub mod outbox;
+pub mod partitions;
 pub mod prune;
 pub mod rollups;
 pub mod runs;
@@ -339,6 +340,8 @@ pub enum Lock {
     Models = 0x6f72_6d01,
     /// Telling users and admins.
     Telling = 0x6f72_6d02,
+    /// Making and dropping partitions.
+    Partitions = 0x6f72_6d03,
 }
 
 async fn open_sqlite(url: &str, durability: Durability) -> Result<Pool> {

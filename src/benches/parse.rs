@@ -22,5 +22,8 @@ fn main() {
     };
     let generic = timed(&|row| drop(black_box(serde_json::from_str::<serde_json::Value>(row))));
     let read = timed(&|row| drop(black_box(parse(row, now))));
-    println!("rows/s on one core: as a generic value {generic:.0}, as an execution {read:.0} = {:.0} %", 100.0 * read / generic);
+    println!(
+        "rows/s on one core: as a generic value {generic:.0}, as an execution {read:.0} = {:.0} %",
+        100.0 * read / generic
+    );
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, Error, Spec};
+use crate::store::executions::Cursor;
 use crate::store::prune::{What, step};
+use crate::store::{self, partitions};
 
 /// The forgetting.
 pub(super) const SPEC: Spec = Spec {
@@ -23,6 +25,7 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
         (What::Mails, "mails", retention.mails_days),
         (What::Fetches, "fetches", retention.lists_days),
         (What::Runs, "runs", retention.runs_days),
+        (What::Quarters, "sums by quarter", retention.quarters_days),
     ] {
         let mut gone = 0;
         while !context.stop.is_cancelled() {
@@ -36,5 +39,22 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
         }
         parts.push(format!("{gone} {name}"));
     }
+    parts.push(executions(context, now - TimeDelta::days(i64::from(retention.executions_days))).await?);
     Ok(format!("forgot {}", parts.join(", ")))
+}
+
+/// Makes the partitions of the days to come, drops those of days long gone, and forgets what is old in the others.
+async fn executions(context: &Arc<Context>, before: DateTime<Utc>) -> Result<String, Error> {
+    let mut tx = context.db.write().await?;
+    partitions::prepare(&mut tx, context.now()).await?;
+    let days = partitions::drop_before(&mut tx, before).await?;
+    tx.commit().await?;
+    let (mut gone, mut next) = (0, Some(Cursor::default()));
+    while let Some(cursor) = next.filter(|_| !context.stop.is_cancelled()) {
+        let mut tx = context.db.write().await?;
+        let (some, cursor) = store::executions::forget(&mut tx, before, &cursor).await?;
+        tx.commit().await?;
+        (gone, next) = (gone + some, cursor);
+    }
+    Ok(if days > 0 { format!("{gone} executions and {days} days of them") } else { format!("{gone} executions") })
 }

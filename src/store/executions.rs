@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
+use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
+use super::partitions::day_at;
 use super::{Engine, Result, Tx, on};
 use crate::domain::execution::{Day, Execution};
 use crate::domain::provider::Provider;
@@ -17,6 +19,8 @@ const COLUMNS: &str = "day, id, user_no, at, resource_no, key_no, model_no, serv
 const WIDTH: usize = 20;
 /// Rows of a full SQLite statement: 2,560 parameters of the 32,766 that it takes; more brings nothing.
 const ROWS_PER_STATEMENT: usize = 128;
+/// Rows that one step of a walk looks at.
+const ROWS_PER_WALK: i64 = 2_000;
 /// Keys that one statement looks up.
 const KEYS_PER_STATEMENT: usize = 300;
 
@@ -195,6 +199,43 @@ pub async fn known(tx: &mut Tx, rows: &[Row<'_>]) -> Result<HashSet<(i64, String
         known.extend(found);
     }
     Ok(known)
+}
+
+/// Where a walk through the executions in the order of their keys stands.
+pub type Cursor = (Day, String, i64);
+
+/// Forgets what began before a time, among the next rows behind the cursor whose ids name no later day. Says how many
+/// that were, and where to go on; `None` at the end.
+///
+/// Ids that name no day lie among all others of their kind, so the walk passes those that are kept, once.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, after: &Cursor) -> Result<(u64, Option<Cursor>)> {
+    const NEXT: &str = "SELECT CAST(day AS BIGINT), id, CAST(user_no AS BIGINT), at FROM executions \
+        WHERE (day, id, user_no) > ($1, $2, $3) AND day <= $4 ORDER BY day, id, user_no LIMIT $5";
+    let rows: Vec<(i64, String, i64, i64)> = on!(tx, |conn| {
+        let query = sqlx::query_as(NEXT).bind(after.0).bind(&after.1).bind(i32::try_from(after.2).unwrap_or(i32::MAX));
+        query.bind(day_at(before)).bind(ROWS_PER_WALK).fetch_all(conn).await
+    })?;
+    let is_last = i64::try_from(rows.len()).unwrap_or(0) < ROWS_PER_WALK;
+    let cursor = rows.last().map(|(day, id, user, _)| (Day::try_from(*day).unwrap_or(0), id.clone(), *user));
+    let old: Vec<&(i64, String, i64, i64)> = rows.iter().filter(|row| row.3 < before.timestamp_micros()).collect();
+    let mut gone = 0;
+    for keys in old.chunks(KEYS_PER_STATEMENT) {
+        gone += on!(tx, |conn| {
+            let mut delete = QueryBuilder::new("DELETE FROM executions WHERE (day, id, user_no) IN (VALUES ");
+            let mut list = delete.separated(", ");
+            for (day, id, user, _) in keys {
+                list.push("(").push_bind_unseparated(Day::try_from(*day).unwrap_or(0)).push_unseparated(", ");
+                list.push_bind_unseparated(id.as_str()).push_unseparated(", ");
+                list.push_bind_unseparated(i32::try_from(*user).unwrap_or(i32::MAX)).push_unseparated(")");
+            }
+            delete.push(")");
+            delete.build().execute(conn).await.map(|done| done.rows_affected())
+        })?;
+    }
+    Ok((gone, cursor.filter(|_| !is_last)))
 }
 
 /// How many executions are kept.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Result, Tx, on};
+use crate::domain::rollup::quarter_of;
 
 /// Rows that one step deletes at most, so that nobody waits long for the write lock.
 pub const STEP: i64 = 500;
@@ -16,6 +17,8 @@ pub enum What {
     Runs,
     /// Fetches; their lists go with the last of them, except the list in force.
     Fetches,
+    /// Sums by quarter of an hour; those by day stay.
+    Quarters,
 }
 
 /// Deletes up to [`STEP`] rows from before `before`; says how many it were.
@@ -28,15 +31,19 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         (SELECT job, slot FROM job_runs WHERE started_at < $1 AND state <> 'running' LIMIT $2)";
     const FETCHES: &str = "DELETE FROM fetches WHERE at IN (SELECT at FROM fetches WHERE at < $1 \
         AND at < (SELECT MAX(at) FROM fetches WHERE digest IS NOT NULL) ORDER BY at LIMIT $2)";
+    const QUARTERS: &str = "DELETE FROM usage_quarters WHERE (slot, user_no, resource_no, key_no, model_no, provider) IN \
+        (SELECT slot, user_no, resource_no, key_no, model_no, provider FROM usage_quarters WHERE slot < $1 LIMIT $2)";
     const LISTS: &str =
         "DELETE FROM lists WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE fetches.digest = lists.digest)";
     let sql = match what {
         What::Mails => MAILS,
         What::Runs => RUNS,
         What::Fetches => FETCHES,
+        What::Quarters => QUARTERS,
     };
+    let before = if what == What::Quarters { quarter_of(before) } else { before.timestamp_micros() };
     let gone = on!(tx, |conn| {
-        let query = sqlx::query(sql).bind(before.timestamp_micros()).bind(STEP);
+        let query = sqlx::query(sql).bind(before).bind(STEP);
         query.execute(conn).await.map(|done| done.rows_affected())
     })?;
     if what == What::Fetches && gone > 0 {

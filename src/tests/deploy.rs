@@ -83,7 +83,11 @@ fn selected(expression: &str) -> BTreeSet<String> {
             Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => {}
         }
     }
-    let plain = expression.replace("$__rate_interval", "5m").replace("$__range", "1h").replace("$__interval", "1m");
+    let plain = expression
+        .replace("$__range_s", "3600")
+        .replace("$__rate_interval", "5m")
+        .replace("$__range", "1h")
+        .replace("$__interval", "1m");
     let mut found = BTreeSet::new();
     walk(&parse(&plain).unwrap_or_else(|error| panic!("{expression}: {error}")), &mut found);
     found

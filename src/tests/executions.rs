@@ -17,7 +17,7 @@ use openrouter_monitor::metrics::Metrics;
 use openrouter_monitor::openrouter::Client;
 use openrouter_monitor::spend::{Moment, Question, ask};
 use openrouter_monitor::store::rollups::Group;
-use openrouter_monitor::store::{Db, executions};
+use openrouter_monitor::store::{Db, executions, partitions, prune};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -122,5 +122,31 @@ on_every_db! {
         ingest.submit(vec![execution(&json!({"id": "x", "at": "2026-11-01T01:00:00Z", "user": "new", "model": "a/b"}))]).await.unwrap();
         let mut tx = test.db.read().await.unwrap();
         assert_eq!(openrouter_monitor::store::directory::count(&mut tx).await.unwrap(), (1, 1, 0));
+    }
+
+    async fn what_is_old_is_forgotten_and_its_sums_by_day_stay(test) {
+        let now = at(NOW);
+        let mut tx = test.db.write().await.unwrap();
+        partitions::prepare(&mut tx, now).await.unwrap();
+        partitions::prepare(&mut tx, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let (ingest, _context) = writing_to(&test.db);
+        let row = |id: String, days: i64| execution(&json!({"id": id, "at": now - TimeDelta::days(days), "user": "u1", "model": "a/b", "cost_usd": 1}));
+        let timed = |days: i64| row(format!("gen-{}-x", (now - TimeDelta::days(days)).timestamp()), days);
+        let late = row(format!("gen-{}-x", (now - TimeDelta::days(1)).timestamp()), 0);
+        let rows = vec![timed(40), timed(31), late, row("own 40".to_owned(), 40), row("own 1".to_owned(), 1)];
+        assert_eq!(ingest.submit(rows).await.unwrap().accepted, 5);
+        let before = now - TimeDelta::days(30);
+        let mut tx = test.db.write().await.unwrap();
+        let (gone, next) = executions::forget(&mut tx, before, &executions::Cursor::default()).await.unwrap();
+        assert_eq!((gone, next), (3, None));
+        assert_eq!(executions::count(&mut tx).await.unwrap(), 2);
+        assert_eq!(prune::step(&mut tx, prune::What::Quarters, before).await.unwrap(), 2);
+        partitions::drop_before(&mut tx, now - TimeDelta::hours(12)).await.unwrap();
+        assert_eq!(executions::count(&mut tx).await.unwrap(), 2, "a day that still holds something stays");
+        tx.commit().await.unwrap();
+        let question = Question { by: Group::User, since: Some(Moment::At(now - TimeDelta::days(50))), until: Some(Moment::At(now)), zone: Tz::UTC, per_day: false, user: None };
+        let mut tx = test.db.read().await.unwrap();
+        assert_eq!(ask(&mut tx, &question, now).await.unwrap()[0].sums.executions, 5);
     }
 }

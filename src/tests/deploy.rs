@@ -85,6 +85,7 @@ fn selected(expression: &str) -> BTreeSet<String> {
     }
     let plain = expression
         .replace("$__range_s", "3600")
+        .replace("$__interval_ms", "60000")
         .replace("$__rate_interval", "5m")
         .replace("$__range", "1h")
         .replace("$__interval", "1m");

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::gauges;
 use crate::http::{Site, server};
 use crate::ingest;
 use crate::job::runner::Runner;
@@ -164,6 +165,7 @@ impl App {
         parts.spawn(deliver::run(Arc::clone(&context)));
         parts.spawn(writer.run());
         parts.spawn(market.run(Arc::clone(&context)));
+        parts.spawn(gauges::users::run(Arc::clone(&context)));
         parts.spawn(run_jobs(Arc::clone(&self.runner), jobs.clone(), tick, stop.clone()));
         notify_systemd(&[sd_notify::NotifyState::Ready]);
 

@@ -1,5 +1,7 @@
 //! The metrics that are read off the store: set when somebody scrapes, at most every few seconds.
 
+pub mod users;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -17,6 +17,7 @@ use crate::domain::execution::Execution;
 use crate::domain::money::NanoUsd;
 use crate::domain::outcome::Outcome;
 use crate::domain::provider::Provider;
+use crate::domain::rollup::Measures;
 
 pub use cap::{Cap, OTHER};
 
@@ -32,6 +33,17 @@ pub const EXPIRY_SERIES_MAX: usize = 50;
 const MODEL_SERIES_MAX: usize = 50;
 /// Where executions come from.
 const INGEST_SOURCES: [&str; 2] = ["api", "traces"];
+/// Windows of what users spent.
+pub const SPEND_WINDOWS: [&str; 2] = ["today", "month"];
+/// Users that have series of their own.
+pub const USER_SERIES_MAX: usize = 50;
+/// Kinds of failure that are told apart per user, and how many of them there are in a sum.
+pub const ERROR_KINDS: [(&str, fn(&Measures) -> i64); 4] = [
+    ("rate_limited", Measures::rate_limited),
+    ("out_of_credit", |sums| sums.out_of_credit),
+    ("model_unavailable", |sums| sums.unavailable),
+    ("upstream_failure", |sums| sums.upstream_failures),
+];
 const LATENCY_SECONDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0];
 const REQUEST_SECONDS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 const TRANSACTION_SECONDS: [f64; 9] = [0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
@@ -68,6 +80,8 @@ pub struct Families {
     pub spend_estimated: Counter,
     pub charged_failures: IntCounter,
     pub execution_duration: HistogramVec,
+    pub user_spend: GaugeVec,
+    pub user_error_ratio: GaugeVec,
     pub ingest_events: IntCounterVec,
     pub ingest_last_event: GaugeVec,
     pub alerts: IntGaugeVec,
@@ -169,6 +183,16 @@ impl Default for Metrics {
                 "How long executions took, where the platform says it.",
                 &["provider"],
                 &LATENCY_SECONDS,
+            ),
+            user_spend: make.gauges(
+                "openrouter_user_spend_dollars",
+                "What users spent today and this month (UTC), the 50 who spent most and all others.",
+                &["user", "window"],
+            ),
+            user_error_ratio: make.gauges(
+                "openrouter_user_error_ratio",
+                "Share of a user's executions of the last hour that failed, by kind; the 50 users who failed most often.",
+                &["user", "outcome", "window"],
             ),
             ingest_events: make.counters(
                 "openrouter_monitor_ingest_events_total",
@@ -280,6 +304,12 @@ impl Families {
         }
         for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Success) {
             self.failures.with_label_values(&[outcome.name(), outcome.detail().unwrap_or_default()]);
+        }
+        for window in SPEND_WINDOWS {
+            self.user_spend.with_label_values(&[OTHER, window]);
+        }
+        for (outcome, _) in ERROR_KINDS {
+            self.user_error_ratio.with_label_values(&[OTHER, outcome, "1h"]);
         }
         for source in INGEST_SOURCES {
             for result in ["accepted", "duplicate", "rejected"] {

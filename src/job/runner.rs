@@ -101,9 +101,9 @@ impl Runner {
             Some((seen, again)) if *seen == slot => again.is_some_and(|again| again <= now),
             _ => true,
         };
-        // Nobody looks again while the attempt that is now begun runs.
+        // Nobody looks again while the attempt that is now begun can run; one that broke off is found when it ends.
         due.then(|| {
-            looked_at.insert(spec.name, (slot, None));
+            looked_at.insert(spec.name, (slot, Some(now + spec.timeout + LEASE_MARGIN)));
             slot
         })
     }
@@ -203,8 +203,12 @@ impl Runner {
                 Ended::Retry(self.context.now(), format!("{error:#}"))
             }
             Err(Error::Retry(error, wait)) if attempt < spec.attempts => {
-                let delay = retry_delay(u32::try_from(attempt).unwrap_or(u32::MAX), salt(spec.name, slot));
-                Ended::Retry(self.context.now() + std::cmp::max(delay, wait.unwrap_or_default()), format!("{error:#}"))
+                let (now, delay) = (
+                    self.context.now(),
+                    retry_delay(u32::try_from(attempt).unwrap_or(u32::MAX), salt(spec.name, slot)),
+                );
+                let asked = wait.and_then(|wait| now.checked_add_signed(wait)).unwrap_or(now);
+                Ended::Retry(std::cmp::max(now + delay, asked), format!("{error:#}"))
             }
             Err(Error::Retry(error, _) | Error::Fail(error)) => Ended::Failed(format!("{error:#}")),
         }

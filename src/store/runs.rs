@@ -1,6 +1,6 @@
 //! Runs of jobs: a slot is claimed by one runner at a time, also among replicas and after a crash.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Result, Tx, on, time};
 
@@ -36,6 +36,9 @@ pub enum Ended {
     Failed(String),
 }
 
+/// No lease and no wait between attempts lasts longer; what is due later was written by a clock that was ahead.
+const WAIT_MAX: TimeDelta = TimeDelta::hours(25);
+
 /// Claims a slot: gives the number of the attempt (from 1), or `None` when it is done, held, or not yet due again.
 ///
 /// # Errors
@@ -49,10 +52,11 @@ pub async fn claim(
 ) -> Result<Option<i64>> {
     const SQL: &str = "INSERT INTO job_runs (job, slot, state, attempt, due_at, started_at) VALUES ($1, $2, 'running', 1, $4, $3) \
         ON CONFLICT (job, slot) DO UPDATE SET state = 'running', attempt = job_runs.attempt + 1, due_at = excluded.due_at, \
-        started_at = excluded.started_at, finished_at = NULL WHERE job_runs.due_at <= $3 RETURNING attempt";
+        started_at = excluded.started_at, finished_at = NULL WHERE job_runs.due_at <= $3 OR job_runs.due_at > $5 RETURNING attempt";
     let row: Option<(i64,)> = on!(tx, |conn| {
         let query = sqlx::query_as(SQL).bind(job).bind(slot.timestamp_micros()).bind(now.timestamp_micros());
-        query.bind(lease_until.timestamp_micros()).fetch_optional(conn).await
+        let query = query.bind(lease_until.timestamp_micros()).bind((now + WAIT_MAX).timestamp_micros());
+        query.fetch_optional(conn).await
     })?;
     Ok(row.map(|(attempt,)| attempt))
 }

@@ -104,7 +104,7 @@ async fn a_server_that_hangs_holds_nobody_up_and_the_repetition_has_the_same_id(
 
 /// Waits until the outbox is in a state that a test expects.
 async fn until(world: &World, what: &str, expected: impl Fn(&[(String, i64)]) -> bool) {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         if expected(&rows(world).await) {
             return;
         }

@@ -1,5 +1,7 @@
 //! From a list to a mail: who is told what, when, and that nobody is told twice or wrongly.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use openrouter_monitor::store::{self, changes};
 use serde_json::json;
@@ -51,6 +53,45 @@ async fn while_the_single_model_call_answers_nobody_is_told() {
     assert!(world.fetch_after(24, &rest).await.is_empty(), "no answer is no 404");
     world.openrouter.model("a/old", 404);
     assert_eq!(world.fetch_after(24, &rest).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_not_asked_on_and_on_and_the_list_is_taken() {
+    let world = World::new().await;
+    let old: Vec<_> = (0..20).map(|n| format!("a/m{n:02}")).collect();
+    let rest: Vec<_> = (0..400).map(|n| model(&format!("b/m{n}"))).collect();
+    world.fetch_after(0, &[&rest[..], &old.iter().map(|id| model(id)).collect::<Vec<_>>()].concat()).await;
+    old.iter().for_each(|id| world.openrouter.model(id, 500));
+    world.fetch_after(6, &rest).await;
+    world.fetch_after(30, &rest).await;
+    let asked = world.openrouter.asked().iter().filter(|path| path.contains("/model/")).count();
+    assert!((3..=6).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn of_too_many_models_each_is_asked_for_in_its_turn() {
+    let world = World::new().await;
+    let rest: Vec<_> = (0..4000).map(|n| model(&format!("b/m{n}"))).collect();
+    let old: Vec<_> = (0..130).map(|n| format!("a/m{n:03}")).collect();
+    world.fetch_after(0, &[&rest[..], &old.iter().map(|id| model(id)).collect::<Vec<_>>()].concat()).await;
+    old.iter().for_each(|id| world.openrouter.model(id, 200));
+    world.fetch_after(6, &rest).await;
+    let mut asked = BTreeSet::new();
+    for _ in 0..4 {
+        world.fetch_after(30, &rest).await;
+        asked.extend(world.openrouter.asked().into_iter().filter(|path| path.contains("/model/")));
+    }
+    assert!(asked.len() > 100, "{}", asked.len());
+}
+
+#[tokio::test]
+async fn a_clock_that_was_a_year_ahead_stops_nothing() {
+    let world = two_users().await;
+    let (all, rest) = ([model("a/old"), model("a/other")], [model("a/other")]);
+    world.fetch_after(0, &all).await;
+    world.fetch_after(365 * 24, &rest).await;
+    assert_eq!(world.fetch_after(1 - 365 * 24, &rest).await, [""; 0]);
+    assert_eq!(world.fetch_after(24, &rest).await, ["model_removed u1@platform.example: a/old"]);
 }
 
 #[tokio::test]

@@ -6,9 +6,11 @@ use chrono::TimeDelta;
 use openrouter_monitor::config::Config;
 use openrouter_monitor::job::JOBS;
 use openrouter_monitor::job::runner::Runner;
+use openrouter_monitor::store::outbox::{self, Mail};
 use openrouter_monitor::store::runs::{self, Ended};
 
 use crate::harness::database::on_every_db;
+use crate::harness::openrouter::Answer;
 use crate::harness::{World, at, model};
 
 #[test]
@@ -68,7 +70,30 @@ async fn a_failure_is_tried_again_after_a_while_that_doubles() {
     assert!(world.runner.run_due().await.iter().any(|report| matches!(report.ended, Ended::Ok(_))));
 }
 
+#[tokio::test]
+async fn a_wait_without_end_is_a_day_and_no_panic() {
+    let world = World::new().await;
+    world.openrouter.list_answers(Answer(429, vec![("retry-after", "9000000000000000")], String::new()));
+    let report = world.runner.run_due().await.into_iter().find(|report| report.job == "models").unwrap();
+    let Ended::Retry(at, _) = report.ended else { panic!("{report:?}") };
+    assert_eq!(at - world.context.now(), TimeDelta::hours(24));
+}
+
 on_every_db! {
+    async fn a_lease_from_a_clock_that_was_ahead_holds_nobody(test) {
+        let (slot, now) = (at("2026-06-08T03:00:00Z"), at("2026-06-08T03:00:05Z"));
+        let mut tx = test.db.write().await.unwrap();
+        let ahead = now + TimeDelta::days(2000);
+        let lease = |now| now + TimeDelta::minutes(5);
+        assert_eq!(runs::claim(&mut tx, "models", slot, ahead, lease(ahead)).await.unwrap(), Some(1));
+        assert_eq!(runs::claim(&mut tx, "models", slot, now, lease(now)).await.unwrap(), Some(2));
+        assert_eq!(runs::claim(&mut tx, "models", slot, now, lease(now)).await.unwrap(), None);
+        let mail = Mail { recipient: "a@b.org".to_owned(), ..Mail::default() };
+        assert!(outbox::enqueue(&mut tx, &mail, ahead).await.unwrap());
+        assert_eq!(outbox::claim(&mut tx, 9, now, lease(now)).await.unwrap().len(), 1);
+        assert_eq!(outbox::claim(&mut tx, 9, now, lease(now)).await.unwrap().len(), 0);
+    }
+
     async fn a_slot_is_claimed_by_one_until_its_lease_ends(test) {
         let (slot, now) = (at("2026-06-08T03:00:00Z"), at("2026-06-08T03:00:05Z"));
         let lease = now + TimeDelta::minutes(5);

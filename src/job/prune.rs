@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, Error, Spec};
 use crate::store::prune::{What, step};
@@ -24,10 +24,11 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
         (What::Fetches, "fetches", retention.lists_days),
         (What::Runs, "runs", retention.runs_days),
     ] {
+        let before = now.checked_sub_signed(TimeDelta::days(days.into())).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let mut gone = 0;
         while !context.stop.is_cancelled() {
             let mut tx = context.db.write().await?;
-            let some = step(&mut tx, what, now - TimeDelta::days(i64::from(days))).await?;
+            let some = step(&mut tx, what, before).await?;
             tx.commit().await?;
             gone += some;
             if some == 0 {

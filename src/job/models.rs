@@ -253,7 +253,9 @@ async fn bulk_incidents(context: &Context, tx: &mut Tx, step: &Step, now: DateTi
         }
     }
     for event in &step.bulk {
-        let incident = Incident::open(Rule::BulkEvent, event.family.as_deref().unwrap_or(LIST), now);
+        // Of its own, while an earlier one of the same family may still be open: each is settled on its own models.
+        let family = event.family.as_deref().unwrap_or(LIST);
+        let incident = Incident::open(Rule::BulkEvent, &format!("{family} {}", now.format("%Y-%m-%d %H:%M")), now);
         if store::incidents::open(tx, &incident, &names(event)).await? {
             let usage = store::models::usage(tx).await?;
             let told_after = now + context.settings.get().patience().bulk_removed_after;

@@ -58,8 +58,8 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
         (
             "model_date_changed",
             vec![
-                News::DateChanged { was: Some(day(2)), is: Some(day(180)) },
-                News::DateChanged { was: Some(day(9)), is: None },
+                News::DateChanged { was: Some(day(2)), is: Some(day(180)), since },
+                News::DateChanged { was: Some(day(9)), is: None, since },
             ],
         ),
         (
@@ -105,12 +105,14 @@ fn tracked(id: &str, news: &News, now: DateTime<Utc>) -> Tracked {
     let name = if id.starts_with("halcyon") { "Halcyon: Lumen 2" } else { "Tessera: Mosaic 2.5 Flash" };
     let model = Model::parse(&json!({"id": id, "name": name}), now).expect("the sample has an id");
     let since = now - TimeDelta::hours(31);
-    let state = match news {
-        News::Removed { .. } => State::Removed(Absence { since, fetches: 3, bulk: false }, now),
-        _ => State::Listed,
+    let (state, last_seen) = match news {
+        News::Removed { since, .. } => {
+            (State::Removed(Absence { since: *since, fetches: 3, bulk: false }, now), *since - TimeDelta::hours(1))
+        }
+        _ => (State::Listed, now),
     };
     let successor = if let News::Removed { successor, .. } = news { successor.clone() } else { None };
-    Tracked { model, state, first_seen: now - TimeDelta::days(300), last_seen: now, expiry_since: since, successor }
+    Tracked { model, state, first_seen: now - TimeDelta::days(300), last_seen, expiry_since: since, successor }
 }
 
 fn changes(now: DateTime<Utc>) -> Vec<Change> {

@@ -70,7 +70,7 @@ async fn what_the_server_takes_is_sent_once() {
 #[tokio::test]
 async fn a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not() {
     let (world, server) = waiting(3).await;
-    server.fail(&[Fault::Rcpt("451 try later"), Fault::Rcpt("550 no such user"), Fault::Data("552 too large")]);
+    server.fail(&[Fault::Rcpt("451 try later"), Fault::Rcpt("550 no such user"), Fault::Data("552 5.3.4 too large")]);
     assert_eq!(world.deliver().await, 3);
     assert_eq!(rows(&world).await, [("pending".to_owned(), 1), ("dead".to_owned(), 1), ("dead".to_owned(), 1)]);
     assert!(world.mails().await[1].last_error.as_deref().is_some_and(|error| error.contains("no such user")));
@@ -82,10 +82,28 @@ async fn a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not() {
 
 #[tokio::test]
 async fn a_refusal_of_us_kills_no_mail() {
-    let (world, server) = waiting(1).await;
-    server.fail(&[Fault::Rcpt("530 authentication required")]);
+    let (world, server) = waiting(3).await;
+    let refusals = ["530 authentication required", "550 5.7.1 blocked by policy", "552 5.2.2 mailbox full"];
+    server.fail(&refusals.map(Fault::Rcpt));
     world.deliver().await;
-    assert_eq!(rows(&world).await, [("pending".to_owned(), 1)]);
+    assert!(rows(&world).await.iter().all(|row| *row == ("pending".to_owned(), 1)));
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_is_mailed_by_its_domain_and_else_given_up_with_a_reason() {
+    let (world, server) = waiting(0).await;
+    let mut tx = world.context.db.write().await.unwrap();
+    for (n, recipient) in ["u@bücher.example", "jürgen@b.example"].into_iter().enumerate() {
+        let (dedup_key, message_id) = (format!("key {n}"), format!("<m{n}@x>"));
+        let mail = Mail { dedup_key, recipient: recipient.to_owned(), message_id, ..Mail::default() };
+        assert!(outbox::enqueue(&mut tx, &mail, world.context.now()).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    world.deliver().await;
+    assert_eq!(server.message_ids(), ["<m0@x>"]);
+    let mails = world.mails().await;
+    assert_eq!((mails[0].state.as_str(), mails[1].state.as_str()), ("sent", "dead"));
+    assert!(mails[1].last_error.as_deref().unwrap().contains("takes no letters beyond ASCII"));
 }
 
 #[tokio::test]

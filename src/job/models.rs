@@ -193,7 +193,7 @@ async fn refuse(context: &Context, refusal: Refusal, now: DateTime<Utc>) -> Resu
         let sender = context.sender();
         let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
         kinds =
-            enqueue_all(&mut tx, &desk.trouble(refused(&incident, &reason, last.as_ref()), &incident)?, now).await?;
+            enqueue_all(&mut tx, &desk.trouble(refused(&incident, &reason, last.as_ref()), &incident.id)?, now).await?;
     }
     tx.commit().await?;
     context.enqueued(kinds.iter().map(String::as_str));
@@ -237,7 +237,7 @@ async fn believe(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> Result<V
         mend: "Nothing.".to_owned(),
         details: Vec::new(),
     };
-    Ok(desk.trouble(over, &incident)?)
+    Ok(desk.trouble(over, &incident.id)?)
 }
 
 /// Opens an incident for each bulk event that began, and closes those none of whose models is still in doubt.
@@ -249,7 +249,7 @@ async fn bulk_incidents(context: &Context, tx: &mut Tx, step: &Step, now: DateTi
     for open in store::incidents::all_open(tx).await? {
         if open.incident.rule == Rule::BulkEvent && !is_in_doubt(&open.detail, step) {
             store::incidents::resolve(tx, &open.incident.id, now).await?;
-            mails.extend(desk.trouble(bulk_over(&open.incident, &open.detail, step, now), &open.incident)?);
+            mails.extend(desk.trouble(bulk_over(&open.incident, &open.detail, step, now), &open.incident.id)?);
         }
     }
     for event in &step.bulk {

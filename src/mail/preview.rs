@@ -16,6 +16,17 @@ use crate::domain::news::News;
 use crate::store::outbox::Mail;
 use crate::store::told::{Recipient, Use};
 
+/// The names of all mails.
+pub const NAMES: [&str; 7] = [
+    "model_deprecated",
+    "model_date_changed",
+    "model_removed",
+    "model_returned",
+    "admin_digest",
+    "bulk_event",
+    "monitor_trouble",
+];
+
 /// Renders every mail: its name, and what it looks like.
 ///
 /// # Errors
@@ -34,7 +45,7 @@ pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<V
     let bulk = desk.bulk_event(&bulk_event(), &incident, &usage(), now + TimeDelta::days(7))?;
     mails.extend(bulk.into_iter().map(|mail| ("bulk_event".to_owned(), mail)));
     let incident = Incident::open(Rule::ListImplausible, "openrouter", now);
-    let trouble = desk.trouble(trouble(now), &incident)?;
+    let trouble = desk.trouble(trouble(now), &incident.id)?;
     mails.extend(trouble.into_iter().map(|mail| ("monitor_trouble".to_owned(), mail)));
     Ok(mails)
 }

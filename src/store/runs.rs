@@ -61,7 +61,7 @@ pub async fn claim(
     Ok(row.map(|(attempt,)| attempt))
 }
 
-/// Records how an attempt ended, unless another runner has taken the slot over since.
+/// Records how an attempt ended, unless another runner has taken the slot over since. Says whether it did.
 ///
 /// # Errors
 /// When the database fails.
@@ -72,7 +72,7 @@ pub async fn finish(
     attempt: i64,
     ended: &Ended,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<bool> {
     const SQL: &str = "UPDATE job_runs SET state = $4, due_at = $5, finished_at = $6, summary = $7 \
         WHERE job = $1 AND slot = $2 AND attempt = $3 AND state = 'running'";
     let (state, due_at, summary) = match ended {
@@ -80,11 +80,11 @@ pub async fn finish(
         Ended::Retry(at, error) => ("retry", Some(at.timestamp_micros()), error),
         Ended::Failed(error) => ("failed", None, error),
     };
-    on!(tx, |conn| {
+    let changed = on!(tx, |conn| {
         let query = sqlx::query(SQL).bind(job).bind(slot.timestamp_micros()).bind(attempt).bind(state).bind(due_at);
-        query.bind(now.timestamp_micros()).bind(summary).execute(conn).await.map(drop)
+        query.bind(now.timestamp_micros()).bind(summary).execute(conn).await.map(|done| done.rows_affected())
     })?;
-    Ok(())
+    Ok(changed == 1)
 }
 
 /// The last run of each job.
@@ -111,6 +111,17 @@ pub async fn last_success(tx: &mut Tx) -> Result<Vec<(String, DateTime<Utc>)>> {
     const SQL: &str = "SELECT job, MAX(finished_at) FROM job_runs WHERE state = 'ok' GROUP BY job";
     let rows: Vec<(String, i64)> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(|(job, at)| (job, time(at))).collect())
+}
+
+/// The first slot that failed for good since the job last succeeded; `None` when none did.
+///
+/// # Errors
+/// When the database fails.
+pub async fn failing_since(tx: &mut Tx, job: &str) -> Result<Option<DateTime<Utc>>> {
+    const SQL: &str = "SELECT MIN(slot) FROM job_runs WHERE job = $1 AND state = 'failed' \
+        AND slot > COALESCE((SELECT MAX(slot) FROM job_runs WHERE job = $1 AND state = 'ok'), 0)";
+    let (since,): (Option<i64>,) = on!(tx, |conn| sqlx::query_as(SQL).bind(job).fetch_one(conn).await)?;
+    Ok(since.map(time))
 }
 
 /// When a slot is looked at next; `None` when it has ended or was never begun.

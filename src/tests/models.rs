@@ -61,7 +61,9 @@ async fn who_does_not_answer_is_not_asked_on_and_on_and_the_list_is_taken() {
     let old: Vec<_> = (0..20).map(|n| format!("a/m{n:02}")).collect();
     let rest: Vec<_> = (0..400).map(|n| model(&format!("b/m{n}"))).collect();
     world.fetch_after(0, &[&rest[..], &old.iter().map(|id| model(id)).collect::<Vec<_>>()].concat()).await;
-    old.iter().for_each(|id| world.openrouter.model(id, 500));
+    for id in &old {
+        world.openrouter.model(id, 500);
+    }
     world.fetch_after(6, &rest).await;
     world.fetch_after(30, &rest).await;
     let asked = world.openrouter.asked().iter().filter(|path| path.contains("/model/")).count();
@@ -74,7 +76,9 @@ async fn of_too_many_models_each_is_asked_for_in_its_turn() {
     let rest: Vec<_> = (0..4000).map(|n| model(&format!("b/m{n}"))).collect();
     let old: Vec<_> = (0..130).map(|n| format!("a/m{n:03}")).collect();
     world.fetch_after(0, &[&rest[..], &old.iter().map(|id| model(id)).collect::<Vec<_>>()].concat()).await;
-    old.iter().for_each(|id| world.openrouter.model(id, 200));
+    for id in &old {
+        world.openrouter.model(id, 200);
+    }
     world.fetch_after(6, &rest).await;
     let mut asked = BTreeSet::new();
     for _ in 0..4 {
@@ -249,7 +253,7 @@ async fn a_list_that_cannot_be_true_changes_nothing_and_admins_hear_of_it_once()
 async fn openrouter_in_trouble_is_asked_again_when_it_says_so() {
     let world = two_users().await;
     world.openrouter.list_answers(Answer(429, vec![("retry-after", "900")], String::new()));
-    let report = world.run_report("models").await;
+    let report = world.runner.run_due().await.into_iter().find(|report| report.job == "models").unwrap();
     let openrouter_monitor::store::runs::Ended::Retry(again, reason) = report.ended else { panic!("{report:?}") };
     assert!(again - world.context.now() >= TimeDelta::seconds(900), "{again}");
     assert!(reason.contains("answered 429"), "{reason}");

@@ -71,6 +71,35 @@ async fn a_failure_is_tried_again_after_a_while_that_doubles() {
 }
 
 #[tokio::test]
+async fn a_job_that_fails_for_good_is_told_once_and_so_is_its_success() {
+    let world = World::new().await;
+    let told = async |days: i64| {
+        for _ in 0..days * 48 {
+            world.clock.advance(TimeDelta::minutes(30));
+            world.runner.run_due().await;
+        }
+        world.mails().await.iter().map(|mail| mail.subject.clone()).collect::<Vec<_>>()
+    };
+    world.openrouter.list_is(503, "");
+    let failed = told(1).await;
+    assert!(failed.len() == 1 && failed[0].contains("The job models fails"), "{failed:?}");
+    assert_eq!(told(2).await, failed);
+    world.openrouter.list(&[model("a/a")]);
+    let over = told(2).await;
+    assert!(over.len() == 2 && over[1].contains("The job models works again"), "{over:?}");
+}
+
+#[tokio::test]
+async fn a_run_outside_the_schedule_is_tried_once_and_told_to_who_asked() {
+    let world = World::new().await;
+    world.openrouter.list_is(503, "");
+    assert!(matches!(world.run_report("models").await.ended, Ended::Failed(_)));
+    let mut tx = world.context.db.read().await.unwrap();
+    assert_eq!(runs::latest(&mut tx).await.unwrap()[0].due_at, None);
+    assert_eq!(world.mails().await, []);
+}
+
+#[tokio::test]
 async fn a_wait_without_end_is_a_day_and_no_panic() {
     let world = World::new().await;
     world.openrouter.list_answers(Answer(429, vec![("retry-after", "9000000000000000")], String::new()));

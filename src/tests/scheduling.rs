@@ -71,6 +71,17 @@ async fn a_failure_is_tried_again_after_a_while_that_doubles() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_broke_off_is_taken_up_when_its_lease_ends() {
+    let world = World::new().await;
+    world.openrouter.list(&[model("a/a")]);
+    let broken = tokio::time::timeout(std::time::Duration::ZERO, world.runner.run_due()).await;
+    assert!(broken.is_err());
+    world.clock.advance(TimeDelta::minutes(12));
+    let jobs: Vec<&str> = world.runner.run_due().await.iter().map(|report| report.job).collect();
+    assert!(jobs.contains(&"models"), "{jobs:?}");
+}
+
+#[tokio::test]
 async fn a_job_that_fails_for_good_is_told_once_and_so_is_its_success() {
     let world = World::new().await;
     let told = async |days: i64| {

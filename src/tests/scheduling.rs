@@ -134,6 +134,18 @@ on_every_db! {
         assert_eq!(outbox::claim(&mut tx, 9, now, lease(now)).await.unwrap().len(), 0);
     }
 
+    async fn a_job_fails_since_the_first_failure_after_its_last_success(test) {
+        let mut tx = test.db.write().await.unwrap();
+        let slot = |day: i64| at("2026-06-08T03:00:00Z") + TimeDelta::days(day);
+        let (failed, ok) = (Ended::Failed("x".to_owned()), Ended::Ok("x".to_owned()));
+        for (day, ended, since) in [(0, &failed, Some(0)), (1, &ok, None), (2, &failed, Some(2)), (3, &failed, Some(2))] {
+            runs::claim(&mut tx, "models", slot(day), slot(day), slot(day)).await.unwrap();
+            assert!(runs::finish(&mut tx, "models", slot(day), 1, ended, slot(day)).await.unwrap());
+            assert!(!runs::finish(&mut tx, "models", slot(day), 1, ended, slot(day)).await.unwrap());
+            assert_eq!(runs::failing_since(&mut tx, "models").await.unwrap(), since.map(slot));
+        }
+    }
+
     async fn a_slot_is_claimed_by_one_until_its_lease_ends(test) {
         let (slot, now) = (at("2026-06-08T03:00:00Z"), at("2026-06-08T03:00:05Z"));
         let lease = now + TimeDelta::minutes(5);

@@ -79,6 +79,8 @@ pub struct Played {
     pub db: Db,
     /// What happened, in words.
     pub summary: String,
+    /// What happened, in figures.
+    metrics: Metrics,
     world: Arc<World>,
 }
 
@@ -99,7 +101,8 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
     let metrics = Metrics::default();
     let db = Db::scratch(&folder.join("monitor.db"), metrics.clone()).await?;
     let stop = CancellationToken::new();
-    let context = Arc::new(app::context(config, db.clone(), metrics, Arc::clone(&clock) as Arc<dyn Clock>, stop)?);
+    let context =
+        Arc::new(app::context(config, db.clone(), metrics.clone(), Arc::clone(&clock) as Arc<dyn Clock>, stop)?);
     let lines: Vec<String> = platform::directory(options.seed, &world, USERS).lines().map(str::to_owned).collect();
     directory::import(&db, &lines, start).await?;
 
@@ -112,7 +115,7 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
         now = runner.next_due(now).unwrap_or(until);
     }
     let summary = summary(options, &db, began.elapsed(), folder).await?;
-    Ok(Played { db, summary, world })
+    Ok(Played { db, summary, metrics, world })
 }
 
 async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: &Path) -> anyhow::Result<String> {
@@ -126,9 +129,15 @@ async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: 
         *kinds.entry(mail.kind.as_str()).or_default() += 1;
     }
     let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    // Without the live part the folder ends with the command.
+    let place = if options.no_serve {
+        String::new()
+    } else {
+        format!("\n  mails are files in {}", folder.join("mails").display())
+    };
     Ok(format!(
         "{} days of a simulated world (seed {}) in {:.1} s:\n  {users} users with {resources} resources\n  \
-         {} models added, {} announced to go, {} removed, {} returned, {} repriced\n  {} mails: {}\n  mails are files in {}",
+         {} models added, {} announced to go, {} removed, {} returned, {} repriced\n  {} mails: {}{place}",
         options.days,
         options.seed,
         took.as_secs_f64(),
@@ -139,7 +148,6 @@ async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: 
         count(ChangeKind::Repriced),
         mails.len(),
         kinds.join(", "),
-        folder.join("mails").display(),
     ))
 }
 
@@ -148,7 +156,7 @@ async fn serve(mut config: Config, played: Played) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let fake = FakeOpenRouter::start(played.world, Arc::clone(&clock)).await?;
     config.openrouter.base_url = fake.base_url();
-    let (metrics, stop) = (Metrics::default(), CancellationToken::new());
+    let (metrics, stop) = (played.metrics, CancellationToken::new());
     played.db.close().await;
     let db = Db::scratch(&config.state_directory().join("monitor.db"), metrics.clone()).await?;
     let context = Arc::new(app::context(config, db, metrics, clock, stop)?);

@@ -6,6 +6,7 @@ mod models;
 mod notices;
 mod prune;
 pub mod runner;
+mod stale;
 
 use std::future::Future;
 use std::pin::Pin;

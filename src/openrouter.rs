@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use url::Url;
 
@@ -17,6 +18,8 @@ use crate::metrics::Metrics;
 const BODY_BYTES_MAX: u64 = 32 << 20;
 /// The list comes in one page today; this bounds what a broken `next` link can cause.
 const PAGES_MAX: usize = 20;
+/// Nobody is left alone for longer than a day.
+const RETRY_AFTER_MAX_S: i64 = 24 * 60 * 60;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = concat!("openrouter-monitor/", env!("CARGO_PKG_VERSION"));
 
@@ -202,9 +205,7 @@ impl Live {
         let mut response = self.http.get(url).send().await.map_err(|error| self.failure(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
-            let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-            let retry_after = retry_after.and_then(TimeDelta::try_seconds);
-            return Err(Error::Status { host: self.host(), status, retry_after });
+            return Err(Error::Status { host: self.host(), status, retry_after: retry_after(response.headers()) });
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
@@ -239,6 +240,20 @@ impl Live {
     }
 }
 
+/// What `Retry-After` asks for: seconds, or a moment on the clock that `Date` shows. Never more than a day, whatever
+/// it says.
+fn retry_after(headers: &HeaderMap) -> Option<TimeDelta> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let date = |text| DateTime::parse_from_rfc2822(text).ok();
+    let asked = text(RETRY_AFTER)?;
+    let seconds = if !asked.is_empty() && asked.bytes().all(|digit| digit.is_ascii_digit()) {
+        asked.parse().unwrap_or(i64::MAX)
+    } else {
+        (date(asked)? - date(text(DATE)?)?).num_seconds()
+    };
+    Some(TimeDelta::seconds(seconds.clamp(0, RETRY_AFTER_MAX_S)))
+}
+
 /// Two pages as one body, for the store.
 fn joined(first: &[u8], second: &[u8]) -> Vec<u8> {
     let entries = |body: &[u8]| match serde_json::from_slice::<Value>(body) {
@@ -251,4 +266,31 @@ fn joined(first: &[u8], second: &[u8]) -> Vec<u8> {
     let mut data = entries(first);
     data.extend(entries(second));
     serde_json::json!({ "data": data }).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_retry_after_asks_for_is_between_nothing_and_a_day() {
+        let now = "Mon, 08 Jun 2026 03:00:00 GMT";
+        for (asked, seconds) in [
+            ("17", Some(17)),
+            ("0", Some(0)),
+            ("9000000000000000", Some(86_400)),
+            ("99999999999999999999999", Some(86_400)),
+            ("Mon, 08 Jun 2026 03:10:00 GMT", Some(600)),
+            ("Mon, 08 Jun 2026 02:00:00 GMT", Some(0)),
+            ("Mon, 08 Jun 2099 02:00:00 GMT", Some(86_400)),
+            ("-5", None),
+            ("", None),
+            ("soon", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, now.parse().unwrap());
+            headers.insert(RETRY_AFTER, asked.parse().unwrap());
+            assert_eq!(retry_after(&headers).map(|wait| wait.num_seconds()), seconds, "{asked:?}");
+        }
+    }
 }

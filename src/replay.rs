@@ -104,7 +104,7 @@ async fn play<W: Write>(
         runner.run_due().await;
         while let Some((_, file)) = waiting.next_if(|(at, _)| *at <= now) {
             context.openrouter.put(std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?);
-            runner.run_now(models).await;
+            runner.run_now(models).await?;
         }
         teller.tell(now).await?;
         let next = [runner.next_due(now), waiting.peek().map(|(at, _)| *at)];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,7 @@ pub(super) enum Command {
     /// Runs a job now, whatever its schedule says.
     Run {
         /// Which job.
+        #[arg(value_parser = PossibleValuesParser::new(JOBS.iter().map(|spec| spec.name)))]
         name: String,
         /// Forgets what it does and sends nothing; prints what would have changed and been sent.
         #[arg(long)]
@@ -43,9 +45,7 @@ pub(super) async fn run(command: Command, config: Config, out: &mut impl Write) 
     match command {
         Command::List { format } => list(config, format, out).await,
         Command::Run { name, dry_run } => {
-            let names: Vec<&str> = JOBS.iter().map(|spec| spec.name).collect();
-            let spec =
-                job::find(&name).ok_or_else(|| anyhow!("there is no job {name:?}; there are {}", names.join(", ")))?;
+            let spec = job::find(&name).ok_or_else(|| anyhow!("there is no job {name:?}"))?;
             start_log(&config);
             run_one(spec, config, dry_run, out).await
         }
@@ -78,8 +78,7 @@ async fn run_one(spec: &'static Spec, config: Config, dry_run: bool, out: &mut i
     let summary = if dry_run {
         (spec.run)(Arc::clone(&context)).await.map_err(job::Error::into_inner)?
     } else {
-        let report = Runner::new(Arc::clone(&context)).run_now(spec).await;
-        match report.ok_or_else(|| anyhow!("the job is running elsewhere"))?.ended {
+        match Runner::new(Arc::clone(&context)).run_now(spec).await?.ended {
             Ended::Ok(summary) => summary,
             Ended::Retry(_, error) | Ended::Failed(error) => return Err(anyhow!("{}: {error}", spec.name).into()),
         }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use serde_json::json;
 
 use super::output::Table;
@@ -41,12 +41,13 @@ pub(super) enum Command {
         id: i64,
     },
     /// Tries mails again at once: one, or all that were given up.
+    #[command(group = ArgGroup::new("which").required(true))]
     Retry {
         /// Its number.
-        #[arg(required_unless_present = "all_dead")]
+        #[arg(group = "which")]
         id: Option<i64>,
         /// All that were given up.
-        #[arg(long, conflicts_with = "id")]
+        #[arg(long, group = "which")]
         all_dead: bool,
     },
     /// Sends a mail now, to see whether the delivery works.
@@ -58,6 +59,7 @@ pub(super) enum Command {
     /// Renders mails with sample data.
     Preview {
         /// Only this one.
+        #[arg(value_parser = preview::NAMES)]
         kind: Option<String>,
         /// Writes subject, text and HTML to this folder instead of printing the text.
         #[arg(long)]
@@ -155,10 +157,6 @@ fn previews(
         model_link: config.links.model.clone(),
     };
     let mails = preview::all(&Renderer::default(), &sender, SystemClock.now())?;
-    let names: Vec<&str> = mails.iter().map(|(name, _)| name.as_str()).collect();
-    if let Some(kind) = kind.filter(|kind| !names.contains(kind)) {
-        return Err(anyhow!("there is no mail {kind:?}; there are {}", names.join(", ")).into());
-    }
     for (name, mail) in mails.iter().filter(|(name, _)| kind.is_none_or(|kind| kind == name)) {
         match directory {
             Some(directory) => write_files(directory, name, mail)?,

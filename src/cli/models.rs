@@ -1,5 +1,6 @@
 //! `models list`, `models show`, `models changes` and `models export`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -110,9 +111,8 @@ async fn show(context: &Context, id: &str, format: Format, out: &mut impl Write)
     let tracked = known.get(&id).ok_or_else(|| not_found(&id, known.keys()))?;
     let changes = store::changes::since(&mut tx, DateTime::default(), Some(&id)).await?;
     let (users, resources) = store::models::usage(&mut tx).await?.get(&id).copied().unwrap_or_default();
-    let mut facts = Table::new(&["fact", "value"]);
     let model = &tracked.model;
-    for (fact, value) in [
+    let facts = [
         ("id", json!(id)),
         ("name", json!(model.name)),
         ("state", json!(tracked.state.as_str())),
@@ -128,15 +128,29 @@ async fn show(context: &Context, id: &str, format: Format, out: &mut impl Write)
         ("completion", price(tracked, "completion")),
         ("users", json!(users)),
         ("resources", json!(resources)),
-    ] {
-        facts.row(vec![json!(fact), value]);
-    }
-    facts.print(format, out)?;
+    ];
+    print_facts(facts, format, out)?;
     if format == Format::Table && !changes.is_empty() {
         writeln!(out)?;
         table_of(&changes).print(format, out)?;
     }
     Ok(())
+}
+
+/// One thing is one object, or a row for each of its facts.
+fn print_facts<const N: usize>(
+    facts: [(&'static str, Value); N],
+    format: Format,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    if format == Format::Json {
+        return writeln!(out, "{}", serde_json::to_string_pretty(&BTreeMap::from(facts))?);
+    }
+    let mut table = Table::new(&["fact", "value"]);
+    for (fact, value) in facts {
+        table.row(vec![json!(fact), value]);
+    }
+    table.print(format, out)
 }
 
 fn not_found<'a>(id: &ModelId, known: impl Iterator<Item = &'a ModelId>) -> anyhow::Error {

@@ -68,7 +68,7 @@ impl<'a> Table<'a> {
     fn print_csv(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{}", self.columns.join(","))?;
         for row in &self.rows {
-            let cells: Vec<String> = row.iter().map(|value| quoted(&plain(value))).collect();
+            let cells: Vec<String> = row.iter().map(cell).collect();
             writeln!(out, "{}", cells.join(","))?;
         }
         Ok(())
@@ -85,6 +85,27 @@ fn plain(value: &Value) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// Nothing is an empty cell, and only that.
+fn cell(value: &Value) -> String {
+    if value.is_null() { String::new() } else { quoted(&plain(value)) }
+}
+
 fn quoted(cell: &str) -> String {
     if cell.contains([',', '"']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_an_empty_cell_and_text_stays_text() {
+        let mut table = Table::new(&["a", "b", "c"]);
+        table.row(vec![Value::Null, json!("x, \"y\""), json!("-")]);
+        let mut out = Vec::new();
+        table.print(Format::Csv, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "a,b,c\n,\"x, \"\"y\"\"\",-\n");
+    }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::model_id::ModelId;
+use super::price;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -118,10 +119,6 @@ fn describe_prices(before: &Value, after: &Value) -> String {
     if parts.is_empty() { "other prices or tiers changed".to_owned() } else { format!("{} $/M", parts.join(", ")) }
 }
 
-/// A price per token as a price per million tokens, the unit people compare.
 fn per_million(price: &str) -> String {
-    price.parse::<rust_decimal::Decimal>().map_or_else(
-        |_| price.to_owned(),
-        |price| (price * rust_decimal::Decimal::from(1_000_000)).normalize().to_string(),
-    )
+    price.parse().map_or_else(|_| price.to_owned(), price::per_million)
 }

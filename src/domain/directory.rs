@@ -1,5 +1,6 @@
 //! The platform's users and resources, as it sends them.
 
+use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 
 use super::model_id::ModelId;
@@ -9,6 +10,8 @@ use super::provider::Provider;
 const TEXT_MAX: usize = 10_000;
 /// Longer ids are refused: they are keys of tables and parts of headers.
 const ID_MAX: usize = 256;
+/// The longest address that SMTP carries.
+const ADDRESS_MAX: usize = 254;
 
 /// One line of a directory file, or one row of `POST /v1/directory`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -103,12 +106,7 @@ impl User {
     fn check(&self) -> Result<(), String> {
         check_id("user.id", &self.id)?;
         check_text("user.name", self.name.as_deref())?;
-        match self.email.as_deref() {
-            Some(email) if !is_address(email) => {
-                Err(format!("user.email: {:?} is not an address; leave it out when there is none", shorten(email)))
-            }
-            _ => Ok(()),
-        }
+        self.email.as_deref().map_or(Ok(()), check_address)
     }
 }
 
@@ -168,13 +166,27 @@ fn check_text(field: &str, text: Option<&str>) -> Result<(), String> {
     }
 }
 
-/// A syntactic check only: one `@`, no blanks or control characters, something on each side.
-fn is_address(email: &str) -> bool {
-    let Some((local, domain)) = email.rsplit_once('@') else { return false };
-    !local.is_empty()
-        && !domain.is_empty()
-        && email.len() <= 254
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
+/// Takes what can be mailed, as the mailer reads it: a bare address without characters that nobody sees.
+fn check_address(email: &str) -> Result<(), String> {
+    let hint = match email.parse::<Mailbox>() {
+        Ok(Mailbox { name: None, email: bare }) if bare.to_string() == email => {
+            let is_hidden = |c: char| is_direction_mark(c) || c.is_whitespace() || "\u{ad}\u{200c}\u{200d}".contains(c);
+            if email.len() <= ADDRESS_MAX && !email.contains(is_hidden) {
+                return Ok(());
+            }
+            "leave it out when there is none".to_owned()
+        }
+        Ok(Mailbox { email: bare, .. }) => format!("write {bare} and give the name as user.name"),
+        Err(_) => "leave it out when there is none".to_owned(),
+    };
+    Err(format!("user.email: {:?} is not an address; {hint}", shorten(email)))
+}
+
+/// Characters that turn the direction of writing or take no room: they let a text look like another.
+#[must_use]
+pub fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}'
+        | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 fn shorten(text: &str) -> String {
@@ -217,6 +229,10 @@ mod tests {
         check(r#"{"user":{"id":""}}"#, "user.id is empty");
         check(r#"{"user":{"id":"u","email":"not an address"}}"#, "user.email");
         check(r#"{"user":{"id":"u","email":"a@b\nBcc: c@d"}}"#, "user.email");
+        for bad in ["a@b@c.org", "a..b@c.org", "a@-", "a b@c.org", "a\u{200b}@c.org", "a@c\u{202e}.org", "@c.org"] {
+            check(&format!(r#"{{"user":{{"id":"u","email":"{bad}"}}}}"#), "user.email");
+        }
+        check(r#"{"user":{"id":"u","email":"Anna <a@b.org>"}}"#, "write a@b.org and give the name as user.name");
         check(r#"{"user":{"id":"u","timezone":"Mars/Base"}}"#, "Mars/Base");
         check(r#"{"resource":{"id":"r","user":"u","model":""}}"#, "resource.model is empty");
         check(r#"{"resource":{"id":"r","user":"u","model":"m","url":"javascript:alert(1)"}}"#, "resource.url");

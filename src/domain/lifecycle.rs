@@ -171,6 +171,7 @@ pub fn step(
     now: DateTime<Utc>,
     patience: Patience,
 ) -> Step {
+    let known: Known = known.into_iter().map(|(id, tracked)| (id, tracked.not_ahead_of(now))).collect();
     let first = known.is_empty();
     let bulk = bulk_events(&known, list, now);
     let in_bulk: BTreeSet<&ModelId> = bulk.iter().flat_map(|event| &event.models).collect();
@@ -189,6 +190,20 @@ pub fn step(
     step.bulk = bulk;
     step.changes.sort_by(|a, b| (a.kind, &a.model).cmp(&(b.kind, &b.model)));
     step
+}
+
+impl Tracked {
+    /// Times that have not come yet are those of a clock that was ahead; they would hold up every conclusion.
+    fn not_ahead_of(mut self, now: DateTime<Utc>) -> Self {
+        self.expiry_since = std::cmp::min(self.expiry_since, now);
+        match &mut self.state {
+            State::Listed => {}
+            State::Missing(absence) | State::Unlisted(absence) | State::Removed(absence, _) => {
+                absence.since = std::cmp::min(absence.since, now);
+            }
+        }
+        self
+    }
 }
 
 impl Step {

@@ -44,6 +44,8 @@ pub enum News {
         was: Option<NaiveDate>,
         /// What is so.
         is: Option<NaiveDate>,
+        /// Since this fetch: a date can move twice to the same day.
+        since: DateTime<Utc>,
     },
     /// It is gone.
     Removed {
@@ -91,7 +93,9 @@ impl News {
         match self {
             Self::Deprecated { on, milestone: ANNOUNCED } => format!("{on}/announced"),
             Self::Deprecated { on, milestone } => format!("{on}/{milestone}d"),
-            Self::DateChanged { was, is } => format!("{}/{}", day(was), day(is)),
+            Self::DateChanged { was, is, since } => {
+                format!("{}/{}/{}", day(was), day(is), since.format("%Y%m%dT%H%M%SZ"))
+            }
             Self::Removed { since, .. } | Self::Returned { since, .. } => since.to_rfc3339(),
         }
     }
@@ -138,12 +142,13 @@ pub fn learn(mut belief: Belief, news: &News, now: DateTime<Utc>) -> Belief {
 fn date_news(belief: &Belief, tracked: &Tracked, uses_it: bool, now: DateTime<Utc>) -> Option<News> {
     let held = tracked.last_seen - tracked.expiry_since >= HOLD;
     let (was, is) = (belief.expires_on, tracked.model.expires_on.date());
+    let changed = News::DateChanged { was, is, since: tracked.expiry_since };
     match (was, is) {
         (None, Some(on)) if !belief.milestones.contains_key(&on) => reminder(belief, on, uses_it, now),
-        (None, Some(_)) => (held && uses_it).then_some(News::DateChanged { was, is }),
-        (Some(old), Some(new)) if old != new => (new < old || held).then_some(News::DateChanged { was, is }),
+        (None, Some(_)) => (held && uses_it).then_some(changed),
+        (Some(old), Some(new)) if old != new => (new < old || held).then_some(changed),
         (Some(_), Some(on)) => reminder(belief, on, uses_it, now),
-        (Some(_), None) => held.then_some(News::DateChanged { was, is }),
+        (Some(_), None) => held.then_some(changed),
         (None, None) => None,
     }
 }

@@ -58,6 +58,12 @@ pub struct Override {
     pub prices: PriceTable,
 }
 
+/// A price per token as a price per million tokens, the unit people compare.
+#[must_use]
+pub fn per_million(price: Decimal) -> String {
+    price.checked_mul(Decimal::from(1_000_000)).unwrap_or(price).normalize().to_string()
+}
+
 impl Prices {
     /// Reads a list entry's `pricing` object.
     #[must_use]

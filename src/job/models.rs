@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::JoinSet;
 
 use super::{Context, Error, Spec, notices};
 use crate::domain::alert::{Incident, Rule};
@@ -38,8 +40,15 @@ pub(super) const RECHECK: Spec = Spec {
 
 /// Calls of the single-model endpoint in one run; the rest is asked in the next.
 const QUESTIONS_MAX: usize = 100;
+/// How many of them are open at a time, and how long all may take together.
+const QUESTIONS_AT_ONCE: usize = 4;
+const QUESTIONS_TIME_MAX: Duration = Duration::from_mins(2);
+/// After so many in a row without an answer, no more are asked.
+const UNANSWERED_MAX: usize = 3;
 /// A refused list is mailed when the next one was refused too: a cut connection is no news.
 const REFUSALS_TO_TELL: i64 = 2;
+/// A list from further ahead is no newer list: the clock was wrong when it was fetched.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 /// The subject of incidents about the list.
 const LIST: &str = "openrouter";
 
@@ -81,15 +90,33 @@ async fn fetch(context: &Context, known: &Known, now: DateTime<Utc>) -> Result<F
     Ok(fetched)
 }
 
-/// Asks for each model whose end would be concluded whether it is still served.
-async fn ask(context: &Context, known: &Known, list: &Catalog, now: DateTime<Utc>) -> BTreeMap<ModelId, Presence> {
-    let patience = context.settings.get().patience();
-    let mut answers = BTreeMap::new();
-    for id in lifecycle::to_ask(known, list, now, patience).into_iter().take(QUESTIONS_MAX) {
-        let answer = context.openrouter.presence(&id).await;
-        answers.insert(id, answer);
+/// Asks for each model whose end would be concluded whether it is still served. Nobody is waited for long: what is
+/// not known in time is unanswered. Each run asks for others when there are more than it may ask for.
+async fn ask(context: &Arc<Context>, known: &Known, list: &Catalog, now: DateTime<Utc>) -> BTreeMap<ModelId, Presence> {
+    let mut ids = lifecycle::to_ask(known, list, now, context.settings.get().patience());
+    fastrand::shuffle(&mut ids);
+    ids.truncate(QUESTIONS_MAX);
+    let mut answers: BTreeMap<_, _> = ids.iter().map(|id| (id.clone(), Presence::Unanswered)).collect();
+    if tokio::time::timeout(QUESTIONS_TIME_MAX, ask_each(context, ids, &mut answers)).await.is_err() {
+        tracing::warn!("the single-model calls take too long; the rest counts as unanswered");
     }
     answers
+}
+
+/// Asks a few at a time, until nobody answers.
+async fn ask_each(context: &Arc<Context>, ids: Vec<ModelId>, answers: &mut BTreeMap<ModelId, Presence>) {
+    let (mut asking, mut ids, mut unanswered) = (JoinSet::new(), ids.into_iter(), 0);
+    loop {
+        while asking.len() < QUESTIONS_AT_ONCE && unanswered < UNANSWERED_MAX {
+            let Some(id) = ids.next() else { break };
+            let context = Arc::clone(context);
+            asking.spawn(async move { (context.openrouter.presence(&id).await, id) });
+        }
+        let Some(answered) = asking.join_next().await else { break };
+        let Ok((answer, id)) = answered else { continue };
+        unanswered = if answer == Presence::Unanswered { unanswered + 1 } else { 0 };
+        answers.insert(id, answer);
+    }
 }
 
 /// Takes a believed list in: one transaction for the list, the models, the changes and the admins' mails.
@@ -101,7 +128,11 @@ async fn take(
 ) -> Result<Option<Step>, Error> {
     let mut tx = context.db.write().await?;
     tx.lock(Lock::Models).await?;
-    if store::lists::last_accepted(&mut tx).await?.is_some_and(|last| last.at >= now) {
+    let last = store::lists::last_accepted(&mut tx).await?.map(|last| last.at);
+    if last.is_some_and(|last| last - now > CLOCK_TOLERANCE) {
+        tracing::warn!(last = ?last, "the clock was ahead: lists of days that have not come yet are forgotten");
+        store::lists::forget_after(&mut tx, now).await?;
+    } else if last.is_some_and(|last| last >= now) {
         tx.abandon();
         return Ok(None);
     }
@@ -162,7 +193,7 @@ async fn refuse(context: &Context, refusal: Refusal, now: DateTime<Utc>) -> Resu
         let sender = context.sender();
         let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
         kinds =
-            enqueue_all(&mut tx, &desk.trouble(refused(&incident, &reason, last.as_ref()), &incident)?, now).await?;
+            enqueue_all(&mut tx, &desk.trouble(refused(&incident, &reason, last.as_ref()), &incident.id)?, now).await?;
     }
     tx.commit().await?;
     context.enqueued(kinds.iter().map(String::as_str));
@@ -206,7 +237,7 @@ async fn believe(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> Result<V
         mend: "Nothing.".to_owned(),
         details: Vec::new(),
     };
-    Ok(desk.trouble(over, &incident)?)
+    Ok(desk.trouble(over, &incident.id)?)
 }
 
 /// Opens an incident for each bulk event that began, and closes those none of whose models is still in doubt.
@@ -218,11 +249,13 @@ async fn bulk_incidents(context: &Context, tx: &mut Tx, step: &Step, now: DateTi
     for open in store::incidents::all_open(tx).await? {
         if open.incident.rule == Rule::BulkEvent && !is_in_doubt(&open.detail, step) {
             store::incidents::resolve(tx, &open.incident.id, now).await?;
-            mails.extend(desk.trouble(bulk_over(&open.incident, &open.detail, step, now), &open.incident)?);
+            mails.extend(desk.trouble(bulk_over(&open.incident, &open.detail, step, now), &open.incident.id)?);
         }
     }
     for event in &step.bulk {
-        let incident = Incident::open(Rule::BulkEvent, event.family.as_deref().unwrap_or(LIST), now);
+        // Of its own, while an earlier one of the same family may still be open: each is settled on its own models.
+        let family = event.family.as_deref().unwrap_or(LIST);
+        let incident = Incident::open(Rule::BulkEvent, &format!("{family} {}", now.format("%Y-%m-%d %H:%M")), now);
         if store::incidents::open(tx, &incident, &names(event)).await? {
             let usage = store::models::usage(tx).await?;
             let told_after = now + context.settings.get().patience().bulk_removed_after;

@@ -94,6 +94,13 @@ async fn tell_one(
         let mail = notice::compose(&context.renderer, &context.sender(), to, &items, known, now)?;
         if store::outbox::enqueue(tx, &mail, now).await? {
             kinds.push(kind);
+        } else {
+            // The belief says that it was never told, the outbox that it was: one of the two keys is wrong.
+            tracing::error!(
+                mail.key = mail.dedup_key,
+                mail.kind = kind,
+                "news of a user were taken for old ones and not sent"
+            );
         }
     }
     Ok(kinds)

@@ -27,10 +27,11 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
         (What::Runs, "runs", retention.runs_days),
         (What::Quarters, "sums by quarter", retention.quarters_days),
     ] {
+        let before = now.checked_sub_signed(TimeDelta::days(days.into())).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let mut gone = 0;
         while !context.stop.is_cancelled() {
             let mut tx = context.db.write().await?;
-            let some = step(&mut tx, what, now - TimeDelta::days(i64::from(days))).await?;
+            let some = step(&mut tx, what, before).await?;
             tx.commit().await?;
             gone += some;
             if some == 0 {

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
 
-use super::{Context, Error, JOBS, Spec};
+use super::{Context, Error, JOBS, Spec, stale};
 use crate::domain::schedule::retry_delay;
 use crate::store::runs::{self, Ended};
 use crate::store::{self};
@@ -39,6 +39,25 @@ pub struct Report {
     pub job: &'static str,
     /// How it ended.
     pub ended: Ended,
+}
+
+/// Why a job did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRun {
+    /// Somebody else holds its slot.
+    #[error("the job is running elsewhere")]
+    Held,
+    /// Its slot could not be claimed.
+    #[error("the store does not take the run: {0}")]
+    Store(#[from] store::Error),
+}
+
+/// A time at which a job runs.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    at: DateTime<Utc>,
+    /// Somebody looks at it again: it can be tried again, and a failure for good is for the admins.
+    is_scheduled: bool,
 }
 
 impl Runner {
@@ -78,9 +97,14 @@ impl Runner {
         reports
     }
 
-    /// Runs a job now, in a slot of its own.
-    pub async fn run_now(&self, spec: &'static Spec) -> Option<Report> {
-        self.run_slot(spec, self.context.now()).await
+    /// Runs a job now, once, in a slot of its own.
+    ///
+    /// # Errors
+    /// When the slot cannot be had; how the job ended is in the report.
+    pub async fn run_now(&self, spec: &'static Spec) -> Result<Report, NotRun> {
+        let slot = Slot { at: self.context.now(), is_scheduled: false };
+        let attempt = self.claim(spec, slot.at).await?.ok_or(NotRun::Held)?;
+        Ok(self.attempt(spec, slot, attempt).await)
     }
 
     /// When a job is due next, be it by its schedule or because a failed slot is tried again.
@@ -101,9 +125,9 @@ impl Runner {
             Some((seen, again)) if *seen == slot => again.is_some_and(|again| again <= now),
             _ => true,
         };
-        // Nobody looks again while the attempt that is now begun runs.
+        // Nobody looks again while the attempt that is now begun can run; one that broke off is found when it ends.
         due.then(|| {
-            looked_at.insert(spec.name, (slot, None));
+            looked_at.insert(spec.name, (slot, Some(now + spec.timeout + LEASE_MARGIN)));
             slot
         })
     }
@@ -114,7 +138,7 @@ impl Runner {
 
     async fn run_slot(&self, spec: &'static Spec, slot: DateTime<Utc>) -> Option<Report> {
         match self.claim(spec, slot).await {
-            Ok(Some(attempt)) => Some(self.attempt(spec, slot, attempt).await),
+            Ok(Some(attempt)) => Some(self.attempt(spec, Slot { at: slot, is_scheduled: true }, attempt).await),
             Ok(None) => {
                 self.wait_for_other(spec, slot).await;
                 None
@@ -148,21 +172,21 @@ impl Runner {
         self.look_again(spec, slot, again);
     }
 
-    async fn attempt(&self, spec: &'static Spec, slot: DateTime<Utc>, attempt: i64) -> Report {
+    async fn attempt(&self, spec: &'static Spec, slot: Slot, attempt: i64) -> Report {
         let began = std::time::Instant::now();
         let result = self.work(spec).await;
         let ended = self.judge(spec, slot, attempt, result);
         let (label, again) = match &ended {
             Ended::Ok(summary) => {
-                tracing::info!(job.name = spec.name, %slot, summary, "job done");
+                tracing::info!(job.name = spec.name, slot = %slot.at, summary, "job done");
                 ("ok", None)
             }
             Ended::Retry(at, error) => {
-                tracing::warn!(job.name = spec.name, %slot, attempt, error, next_attempt = %at, "job failed, will be tried again");
+                tracing::warn!(job.name = spec.name, slot = %slot.at, attempt, error, next_attempt = %at, "job failed, will be tried again");
                 ("retry", Some(*at))
             }
             Ended::Failed(error) => {
-                tracing::error!(job.name = spec.name, %slot, attempt, error, "job failed");
+                tracing::error!(job.name = spec.name, slot = %slot.at, attempt, error, "job failed");
                 ("failed", None)
             }
         };
@@ -170,9 +194,16 @@ impl Runner {
         metrics.job_runs.with_label_values(&[spec.name, label]).inc();
         metrics.job_duration.with_label_values(&[spec.name]).observe(began.elapsed().as_secs_f64());
         if let Err(error) = self.record(spec, slot, attempt, &ended).await {
-            tracing::warn!(job.name = spec.name, %error, "how the job ended could not be recorded; its lease will run out");
+            let error = format!("{:#}", error.into_inner());
+            tracing::warn!(
+                job.name = spec.name,
+                error,
+                "how the job ended could not be recorded; its lease will run out"
+            );
         }
-        self.look_again(spec, slot, again);
+        if slot.is_scheduled {
+            self.look_again(spec, slot.at, again);
+        }
         Report { job: spec.name, ended }
     }
 
@@ -195,25 +226,48 @@ impl Runner {
         }
     }
 
-    fn judge(&self, spec: &Spec, slot: DateTime<Utc>, attempt: i64, result: Result<String, Error>) -> Ended {
+    fn judge(&self, spec: &Spec, slot: Slot, attempt: i64, result: Result<String, Error>) -> Ended {
         match result {
             Ok(summary) => Ended::Ok(summary),
+            Err(error) if !slot.is_scheduled => Ended::Failed(format!("{:#}", error.into_inner())),
             // Who was asked to stop hands the slot back: whoever starts next takes it up at once.
             Err(Error::Retry(error, _)) if self.context.stop.is_cancelled() => {
                 Ended::Retry(self.context.now(), format!("{error:#}"))
             }
             Err(Error::Retry(error, wait)) if attempt < spec.attempts => {
-                let delay = retry_delay(u32::try_from(attempt).unwrap_or(u32::MAX), salt(spec.name, slot));
-                Ended::Retry(self.context.now() + std::cmp::max(delay, wait.unwrap_or_default()), format!("{error:#}"))
+                let (now, delay) = (
+                    self.context.now(),
+                    retry_delay(u32::try_from(attempt).unwrap_or(u32::MAX), salt(spec.name, slot.at)),
+                );
+                let asked = wait.and_then(|wait| now.checked_add_signed(wait)).unwrap_or(now);
+                Ended::Retry(std::cmp::max(now + delay, asked), format!("{error:#}"))
             }
             Err(Error::Retry(error, _) | Error::Fail(error)) => Ended::Failed(format!("{error:#}")),
         }
     }
 
-    async fn record(&self, spec: &Spec, slot: DateTime<Utc>, attempt: i64, ended: &Ended) -> store::Result<()> {
+    /// Records how an attempt ended, and enqueues in the same transaction what the admins must hear of it.
+    async fn record(&self, spec: &Spec, slot: Slot, attempt: i64, ended: &Ended) -> Result<(), Error> {
         let mut tx = self.context.db.write().await?;
-        runs::finish(&mut tx, spec.name, slot, attempt, ended, self.context.now()).await?;
-        tx.commit().await
+        let failing_since = runs::failing_since(&mut tx, spec.name).await?;
+        if !runs::finish(&mut tx, spec.name, slot.at, attempt, ended, self.context.now()).await? {
+            tx.abandon();
+            return Ok(());
+        }
+        // Who runs a job by hand sees by themselves that it fails.
+        let is_news = match ended {
+            Ended::Ok(_) => failing_since.is_some(),
+            Ended::Failed(_) => slot.is_scheduled,
+            Ended::Retry(..) => false,
+        };
+        let kinds = if is_news {
+            stale::tell(&self.context, &mut tx, spec, failing_since.unwrap_or(slot.at), ended).await?
+        } else {
+            Vec::new()
+        };
+        tx.commit().await?;
+        self.context.enqueued(kinds.iter().map(String::as_str));
+        Ok(())
     }
 }
 

@@ -168,14 +168,14 @@ impl Desk<'_> {
         self.mails("bulk_event", "admin_digest", &incident.id, &about, view)
     }
 
-    /// A trouble of the daemon's own, or its end.
+    /// A trouble of the daemon's own, or its end, told once for an incident.
     ///
     /// # Errors
     /// When a template does not fit its view.
-    pub fn trouble(&self, trouble: Trouble, incident: &Incident) -> Result<Vec<Mail>, Error> {
+    pub fn trouble(&self, trouble: Trouble, incident: &str) -> Result<Vec<Mail>, Error> {
         let state = if trouble.resolved { "resolved" } else { "firing" };
-        let about = About { incident: incident.id.clone(), why: vec![trouble.what.clone()], ..About::default() };
-        self.mails("monitor_trouble", "monitor_trouble", &format!("{}/{state}", incident.id), &about, trouble)
+        let about = About { incident: incident.to_owned(), why: vec![trouble.what.clone()], ..About::default() };
+        self.mails("monitor_trouble", "monitor_trouble", &format!("{incident}/{state}"), &about, trouble)
     }
 
     fn mails(

@@ -1,8 +1,8 @@
 //! Builds the message that travels: parts, ids, threading and unsubscribe headers.
 
-use lettre::Message;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
+use lettre::{Address, Message};
 
 use crate::store::outbox::{Claimed, Mail};
 
@@ -53,7 +53,7 @@ pub fn message(claimed: &Claimed, from: &Mailbox) -> Result<Message, Error> {
     let Claimed { mail, created_at, .. } = claimed;
     let mut builder = Message::builder()
         .from(from.clone())
-        .to(mailbox(&mail.recipient)?)
+        .to(in_ascii(mailbox(&mail.recipient)?))
         .subject(mail.subject.clone())
         .date((*created_at).into())
         .message_id(Some(mail.message_id.clone()))
@@ -68,6 +68,19 @@ pub fn message(claimed: &Claimed, from: &Mailbox) -> Result<Message, Error> {
             .header(ListUnsubscribePost("List-Unsubscribe=One-Click".to_owned()));
     }
     Ok(builder.multipart(parts(mail))?)
+}
+
+/// The same mailbox with its domain as every mail server knows it.
+fn in_ascii(mailbox: Mailbox) -> Mailbox {
+    if mailbox.email.domain().is_ascii() {
+        return mailbox;
+    }
+    let ascii =
+        url::Host::parse(mailbox.email.domain()).map(|domain| Address::new(mailbox.email.user(), domain.to_string()));
+    match ascii {
+        Ok(Ok(email)) => Mailbox { email, ..mailbox },
+        _ => mailbox,
+    }
 }
 
 fn parts(mail: &Mail) -> MultiPart {
@@ -121,6 +134,14 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_domain_travels_in_ascii() {
+        let to = |address: &str| in_ascii(mailbox(address).unwrap()).email.to_string();
+        assert_eq!(to("u@bücher.example"), "u@xn--bcher-kva.example");
+        assert_eq!(to("U@Plain.Example"), "U@Plain.Example");
+        assert_eq!(to("jürgen@bücher.example"), "jürgen@xn--bcher-kva.example");
     }
 
     #[test]

@@ -6,9 +6,11 @@ use sha2::{Digest, Sha256};
 
 use super::render::{Error, Renderer};
 use super::text::{count, days_from, harmless, long_day, moment, short_day, span};
-use crate::domain::lifecycle::{Known, Tracked};
+use crate::domain::lifecycle::{Known, State, Tracked};
+use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
+use crate::domain::price::{PriceSchedule, Prices, per_million};
 use crate::store::outbox::{About, Mail};
 use crate::store::told::{Recipient, Use};
 
@@ -44,6 +46,10 @@ struct View {
     model_count: usize,
     resource_count: usize,
     soonest: Option<String>,
+    /// Models that are still served although their day has passed.
+    overdue: usize,
+    /// Models that go on under another id.
+    renamed: usize,
     footer: Footer,
 }
 
@@ -81,7 +87,7 @@ pub struct Fact {
 struct Replacement {
     id: String,
     name: String,
-    why: &'static str,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -116,8 +122,10 @@ pub fn compose(
         model_count: items.len(),
         resource_count: resource_ids.len(),
         soonest: soonest(items, now),
+        overdue: items.iter().filter(|item| is_overdue(&item.news, now)).count(),
+        renamed: items.iter().filter(|item| matches!(item.news, News::Removed { successor: Some(_), .. })).count(),
         footer: Footer {
-            reason: reason(resource_ids.len()),
+            reason: reason(resource_ids.len(), items.len()),
             unsubscribe_url: unsubscribe_url.clone(),
             sender: "openrouter-monitor",
         },
@@ -154,17 +162,23 @@ fn unsubscribe_url(sender: &Sender, to: &Recipient, kind: &str) -> Option<String
     Some(format!("{base}/m/{}?kind={kind}", to.mail_token))
 }
 
-fn reason(resources: usize) -> String {
+fn reason(resources: usize, models: usize) -> String {
+    let these = if models == 1 { "this model" } else { "these models" };
     match resources {
-        0 => "You get this mail because an earlier one about this model is no longer true.".to_owned(),
-        1 => "You get this mail because one of your resources uses this.".to_owned(),
-        more => format!("You get this mail because {more} of your resources use this."),
+        0 => format!("You get this mail because an earlier one about {these} is no longer true."),
+        1 => format!("You get this mail because one of your resources uses {these}."),
+        more => format!("You get this mail because {more} of your resources use {these}."),
     }
 }
 
+fn is_overdue(news: &News, now: DateTime<Utc>) -> bool {
+    matches!(news, News::Deprecated { on, .. } if *on < now.date_naive())
+}
+
+/// The next withdrawal that is still to come.
 fn soonest(items: &[Item<'_>], now: DateTime<Utc>) -> Option<String> {
-    let days =
-        items.iter().filter_map(|item| if let News::Deprecated { on, .. } = item.news { Some(on) } else { None });
+    let coming = items.iter().filter(|item| !is_overdue(&item.news, now));
+    let days = coming.filter_map(|item| if let News::Deprecated { on, .. } = item.news { Some(on) } else { None });
     days.min().map(|day| days_from(day, now))
 }
 
@@ -205,17 +219,17 @@ fn resource_view(used: &Use) -> ResourceView {
 
 fn headline(news: &News, now: DateTime<Utc>) -> String {
     match news {
-        News::Deprecated { on, .. } if *on < now.date_naive() => {
-            format!("was to be withdrawn on {} and is still served", long_day(*on))
+        News::Deprecated { on, .. } if is_overdue(news, now) => {
+            format!("was to be withdrawn on {} and is still served", short_day(*on))
         }
         News::Deprecated { on, .. } => format!("will be withdrawn on {}, {}", long_day(*on), days_from(*on, now)),
-        News::DateChanged { was: Some(was), is: Some(is) } => {
+        News::DateChanged { was: Some(was), is: Some(is), .. } => {
             format!("withdrawal moved from {} to {}, {}", short_day(*was), short_day(*is), days_from(*is, now))
         }
-        News::DateChanged { was: Some(was), is: None } => {
+        News::DateChanged { was: Some(was), is: None, .. } => {
             format!("stays: the date of {} was taken back", short_day(*was))
         }
-        News::DateChanged { was: None, is } => {
+        News::DateChanged { was: None, is, .. } => {
             let date = is.map_or_else(String::new, |is| format!(" on {}, {}", long_day(is), days_from(is, now)));
             format!("will be withdrawn after all{date}")
         }
@@ -234,14 +248,11 @@ fn facts(item: &Item<'_>, now: DateTime<Utc>) -> Vec<Fact> {
     let fact = |label, value| Fact { label, value };
     let last_listed = || fact("Last listed", moment(item.tracked.last_seen));
     match &item.news {
-        News::Deprecated { on, .. } => vec![
-            fact("Withdrawal", long_day(*on)),
-            fact(
-                "Announced",
-                format!("in OpenRouter's list, seen on {}", short_day(item.tracked.expiry_since.date_naive())),
-            ),
-        ],
-        News::DateChanged { was, is } => {
+        News::Deprecated { .. } => vec![fact(
+            "Announced",
+            format!("in OpenRouter's list, seen on {}", short_day(item.tracked.expiry_since.date_naive())),
+        )],
+        News::DateChanged { was, is, .. } => {
             let date = |date: &Option<chrono::NaiveDate>| date.map_or_else(|| "none".to_owned(), long_day);
             vec![fact("Date we told you", date(was)), fact("Date now", date(is))]
         }
@@ -258,33 +269,56 @@ fn facts(item: &Item<'_>, now: DateTime<Utc>) -> Vec<Fact> {
     }
 }
 
-/// The successor that the list itself names: the id that a rename went to, or the model an alias stood for.
+/// The successor that the list itself names: the id that a rename went to, the model an alias stood for, or the
+/// paid row of a free one.
 fn replacement(tracked: &Tracked, known: &Known) -> Option<Replacement> {
-    let (id, why) = match (&tracked.successor, &tracked.model.alias_target) {
-        (Some(successor), _) => (successor.clone(), "OpenRouter lists the same model under this id now"),
-        (None, Some(target)) => (ModelId::new(target.clone()), "the alias stood for this model"),
-        (None, None) => return None,
+    let (id, why) = match (&tracked.successor, &tracked.model.alias_target, paid_twin(tracked, known)) {
+        (Some(successor), ..) => (successor.clone(), "OpenRouter lists the same model under this id now".to_owned()),
+        (None, Some(target), _) => (ModelId::new(target.clone()), "the alias stood for this model".to_owned()),
+        (None, None, Some(twin)) => (twin.id.clone(), format!("the same model, but not free: {}", price(twin))),
+        (None, None, None) => return None,
     };
     let name = known.get(&id).map_or_else(|| id.to_string(), |successor| successor.model.name.clone());
     Some(Replacement { id: harmless(id.as_str()), name: harmless(&name), why })
+}
+
+/// The row that a `:free` one leaves behind: the same model, at a price.
+fn paid_twin<'a>(tracked: &Tracked, known: &'a Known) -> Option<&'a Model> {
+    let twin = known.get(&ModelId::from(tracked.model.id.as_str().strip_suffix(":free")?))?;
+    let is_same = twin.model.canonical_slug == tracked.model.canonical_slug;
+    let stays = twin.state == State::Listed && twin.model.expires_on.date().is_none();
+    (is_same && stays).then_some(&twin.model)
+}
+
+fn price(model: &Model) -> String {
+    let Prices::Known(PriceSchedule { base, .. }) = &model.prices else { return "its price is not known".to_owned() };
+    let of = |key: &str| per_million(base.get(key).copied().unwrap_or_default());
+    format!(
+        "it costs ${} per million prompt tokens and ${} per million completion tokens",
+        of("prompt"),
+        of("completion")
+    )
 }
 
 /// Why the item is told now, for `replay` and the admins.
 fn because(item: &Item<'_>, now: DateTime<Utc>) -> String {
     match &item.news {
         News::Deprecated { on, milestone } => {
-            let days = (*on - now.date_naive()).num_days();
+            let when = match (*on - now.date_naive()).num_days() {
+                days if days < 0 => format!("{} ago and still served", count(-days, "day")),
+                days => format!("{} ahead", count(days, "day")),
+            };
             let reached = if *milestone == crate::domain::news::ANNOUNCED {
                 "announced".to_owned()
             } else {
                 format!("milestone {milestone} d")
             };
-            format!("withdrawal on {on}, {} ahead ({reached})", count(days, "day"))
+            format!("withdrawal on {on}, {when} ({reached})")
         }
-        News::DateChanged { was, is } => {
+        News::DateChanged { was, is, since } => {
             let date =
                 |date: &Option<chrono::NaiveDate>| date.map_or_else(|| "none".to_owned(), |date| date.to_string());
-            format!("told {}, is {} since {}", date(was), date(is), item.tracked.expiry_since.format("%Y-%m-%dT%H:%MZ"))
+            format!("told {}, is {} since {}", date(was), date(is), since.format("%Y-%m-%dT%H:%MZ"))
         }
         News::Removed { since, .. } => {
             let day = item.tracked.model.expires_on.date().filter(|on| *on <= now.date_naive());

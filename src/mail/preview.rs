@@ -16,6 +16,17 @@ use crate::domain::news::News;
 use crate::store::outbox::Mail;
 use crate::store::told::{Recipient, Use};
 
+/// The names of all mails.
+pub const NAMES: [&str; 7] = [
+    "model_deprecated",
+    "model_date_changed",
+    "model_removed",
+    "model_returned",
+    "admin_digest",
+    "bulk_event",
+    "monitor_trouble",
+];
+
 /// Renders every mail: its name, and what it looks like.
 ///
 /// # Errors
@@ -34,7 +45,7 @@ pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<V
     let bulk = desk.bulk_event(&bulk_event(), &incident, &usage(), now + TimeDelta::days(7))?;
     mails.extend(bulk.into_iter().map(|mail| ("bulk_event".to_owned(), mail)));
     let incident = Incident::open(Rule::ListImplausible, "openrouter", now);
-    let trouble = desk.trouble(trouble(now), &incident)?;
+    let trouble = desk.trouble(trouble(now), &incident.id)?;
     mails.extend(trouble.into_iter().map(|mail| ("monitor_trouble".to_owned(), mail)));
     Ok(mails)
 }
@@ -58,8 +69,8 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
         (
             "model_date_changed",
             vec![
-                News::DateChanged { was: Some(day(2)), is: Some(day(180)) },
-                News::DateChanged { was: Some(day(9)), is: None },
+                News::DateChanged { was: Some(day(2)), is: Some(day(180)), since },
+                News::DateChanged { was: Some(day(9)), is: None, since },
             ],
         ),
         (
@@ -105,12 +116,14 @@ fn tracked(id: &str, news: &News, now: DateTime<Utc>) -> Tracked {
     let name = if id.starts_with("halcyon") { "Halcyon: Lumen 2" } else { "Tessera: Mosaic 2.5 Flash" };
     let model = Model::parse(&json!({"id": id, "name": name}), now).expect("the sample has an id");
     let since = now - TimeDelta::hours(31);
-    let state = match news {
-        News::Removed { .. } => State::Removed(Absence { since, fetches: 3, bulk: false }, now),
-        _ => State::Listed,
+    let (state, last_seen) = match news {
+        News::Removed { since, .. } => {
+            (State::Removed(Absence { since: *since, fetches: 3, bulk: false }, now), *since - TimeDelta::hours(1))
+        }
+        _ => (State::Listed, now),
     };
     let successor = if let News::Removed { successor, .. } = news { successor.clone() } else { None };
-    Tracked { model, state, first_seen: now - TimeDelta::days(300), last_seen: now, expiry_since: since, successor }
+    Tracked { model, state, first_seen: now - TimeDelta::days(300), last_seen, expiry_since: since, successor }
 }
 
 fn changes(now: DateTime<Utc>) -> Vec<Change> {

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use crate::domain::directory::is_direction_mark;
+
 /// No name needs more room in a mail than this.
 const NAME_CHARS_MAX: usize = 120;
 /// The width that mail programs show without breaking lines.
@@ -86,10 +88,6 @@ pub fn wrapped(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{200b}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +95,7 @@ mod tests {
     #[test]
     fn a_hostile_name_becomes_one_short_line() {
         assert_eq!(harmless("a\r\nBcc: x@y\u{202e}\u{0}  b"), "a Bcc: x@y b");
+        assert_eq!(harmless("a\u{61c}b\u{2060}c\u{2064}d"), "abcd");
         assert_eq!(harmless(&"é".repeat(500)).chars().count(), NAME_CHARS_MAX + 1);
     }
 

@@ -1,16 +1,18 @@
 //! How a message leaves: SMTP, a file, or (in tests, `replay` and `demo`) memory.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::response::{Code, Severity};
 use lettre::transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::ExposeSecret;
 use tokio::io::AsyncWriteExt;
+use url::Url;
 
 use super::compose;
 use crate::config::Config;
@@ -18,8 +20,9 @@ use crate::store::outbox::Claimed;
 
 /// A connection that was idle for longer is not used again; servers close theirs after five minutes.
 const IDLE_MAX: Duration = Duration::from_mins(1);
-/// Replies with which a server refuses us and not the mail: commands, authentication, service.
-const ABOUT_US: [u16; 9] = [500, 502, 503, 504, 521, 530, 534, 535, 538];
+/// Words with which a server that gives no enhanced code refuses us and not the recipient: which command it
+/// answers, the SMTP client does not say.
+const ABOUT_US: [&str; 8] = ["sender", "mail from", "relay", "policy", "spam", "block", "reputation", "authenticat"];
 
 /// Sends messages.
 #[derive(Clone, Debug)]
@@ -125,7 +128,9 @@ impl Mailer {
 
     async fn send(&self, claimed: &Claimed, message: Message) -> Result<(), Error> {
         match &self.transport {
-            Transport::Smtp(smtp) => smtp.pool().send(message).await.map(drop).map_err(|error| classify(&error)),
+            Transport::Smtp(smtp) => {
+                smtp.pool().send(message).await.map(drop).map_err(|error| classify(&error, &claimed.mail.recipient))
+            }
             Transport::Directory(directory) => {
                 let name = format!("{:08}-{}.eml", claimed.id, claimed.mail.kind);
                 let written = write_whole(directory, &name, &message.formatted()).await;
@@ -141,22 +146,55 @@ impl Mailer {
 }
 
 fn smtp(url: &str, config: &Config) -> anyhow::Result<Smtp> {
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?
+    let parsed = Url::parse(url).context("mail.smtp_url cannot be read")?;
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+        .context("mail.smtp_url cannot be used")?
         .timeout(Some(Duration::from_secs(config.mail.timeout_seconds)))
         .pool_config(PoolConfig::new().max_size(config.mail.connections).idle_timeout(IDLE_MAX));
-    if let Some(file) = &config.mail.smtp_ca_file {
-        let host = url::Url::parse(url)?.host_str().unwrap_or_default().to_owned();
-        let ca = Certificate::from_pem(&std::fs::read(file)?)?;
-        let parameters = TlsParameters::builder(host).add_root_certificate(ca).build()?;
-        let wrapped = url.starts_with("smtps:");
-        builder = builder.tls(if wrapped { Tls::Wrapper(parameters) } else { Tls::Required(parameters) });
+    let tls = match &config.mail.smtp_ca_file {
+        Some(file) => Some(tls_by(file, &parsed)?),
+        None => default_tls(&parsed)?,
+    };
+    if let Some(tls) = tls {
+        builder = builder.tls(tls);
     }
     Ok(Smtp::new(builder))
 }
 
+/// TLS with a server whose certificate a CA of one's own has signed.
+fn tls_by(file: &Path, url: &Url) -> anyhow::Result<Tls> {
+    let place = || format!("mail.smtp_ca_file: {}", file.display());
+    let ca = Certificate::from_pem(&std::fs::read(file).with_context(place)?).with_context(place)?;
+    let parameters = TlsParameters::builder(host(url)).add_root_certificate(ca).build().with_context(place)?;
+    Ok(if url.scheme() == "smtps" { Tls::Wrapper(parameters) } else { Tls::Required(parameters) })
+}
+
+/// What holds when the address leaves TLS open: a password never travels in clear, and neither does a mail when the
+/// server can do better. As between mail servers, that only shuts out those who listen: no certificate is asked for.
+fn default_tls(url: &Url) -> anyhow::Result<Option<Tls>> {
+    let is_said = url.scheme() == "smtps" || url.query_pairs().any(|(key, _)| key == "tls");
+    if is_said || is_loopback(&host(url)) {
+        return Ok(None);
+    }
+    let parameters = TlsParameters::builder(host(url));
+    if url.password().is_some() {
+        return Ok(Some(Tls::Required(parameters.build().context("mail.smtp_url: TLS")?)));
+    }
+    let parameters = parameters.dangerous_accept_invalid_certs(true).build().context("mail.smtp_url: TLS")?;
+    Ok(Some(Tls::Opportunistic(parameters)))
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// A refusal of the mail is permanent; a refusal of us, of the moment or of the network is not.
-fn classify(error: &lettre::transport::smtp::Error) -> Error {
-    let permanent = error.is_permanent() && error.status().is_some_and(is_about_the_mail);
+fn classify(error: &lettre::transport::smtp::Error, recipient: &str) -> Error {
     let mut reason = error.to_string();
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -166,11 +204,36 @@ fn classify(error: &lettre::transport::smtp::Error) -> Error {
         }
         cause = source;
     }
+    if error.is_client() && !recipient.is_ascii() {
+        let reason = format!("{reason}; the mail server takes no letters beyond ASCII in the address {recipient:?}");
+        return Error { reason, permanent: true };
+    }
+    let permanent = error.status().is_some_and(|code| is_about_the_mail(code.into(), &reason));
     Error { reason, permanent }
 }
 
-fn is_about_the_mail(code: Code) -> bool {
-    code.severity == Severity::PermanentNegativeCompletion && !ABOUT_US.contains(&code.into())
+/// Whether a reply refuses this recipient or this mail for good. All else (policy, a full mailbox, the sender) may
+/// be mended while the mail waits.
+fn is_about_the_mail(code: u16, reply: &str) -> bool {
+    match (code, enhanced(reply)) {
+        // 5.1.7 and 5.1.8 are about the sender's address.
+        (500..600, Some((1, detail))) => !matches!(detail, 7 | 8),
+        (500..600, Some((2, 1))) | (552 | 554, Some((3, 4) | (6, _))) => true,
+        (550 | 551 | 553, None) => {
+            let reply = reply.to_lowercase();
+            !ABOUT_US.iter().any(|word| reply.contains(word))
+        }
+        _ => false,
+    }
+}
+
+/// Subject and detail of an enhanced status code (RFC 3463), such as those of `5.1.1`.
+fn enhanced(reply: &str) -> Option<(u16, u16)> {
+    let mut words = reply.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words.find_map(|word| match word.split('.').collect::<Vec<_>>().as_slice() {
+        ["5", subject, detail] => Some((subject.parse().ok()?, detail.parse().ok()?)),
+        _ => None,
+    })
 }
 
 /// Writes a file that is there whole or not at all, also after a crash.
@@ -181,4 +244,69 @@ async fn write_whole(directory: &Path, name: &str, bytes: &[u8]) -> std::io::Res
     file.write_all(bytes).await?;
     file.sync_all().await?;
     tokio::fs::rename(partial, whole).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_travels_in_clear_to_nobody_else() {
+        let tls = |url: &str| match default_tls(&Url::parse(url).unwrap()).unwrap() {
+            None => "as it says",
+            Some(Tls::Required(_)) => "required",
+            Some(Tls::Opportunistic(_)) => "opportunistic",
+            Some(_) => "else",
+        };
+        for (url, expected) in [
+            ("smtp://u:p@mail.example.org", "required"),
+            ("smtp://u:p@192.0.2.1:25", "required"),
+            ("smtp://mail.example.org", "opportunistic"),
+            ("smtp://u:p@mail.example.org?tls=opportunistic", "as it says"),
+            ("smtps://u:p@mail.example.org", "as it says"),
+            ("smtp://u:p@127.0.0.1:1025", "as it says"),
+            ("smtp://u:p@[::1]:1025", "as it says"),
+            ("smtp://localhost", "as it says"),
+        ] {
+            assert_eq!(tls(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_set_up_is_named() {
+        let mut config = Config::default();
+        config.mail.smtp_url = Some("smtp://mail.example.org".into());
+        config.mail.smtp_ca_file = Some("/nowhere/ca.pem".into());
+        let error = format!("{:#}", Mailer::new(&config).unwrap_err());
+        assert!(error.starts_with("mail.smtp_ca_file: /nowhere/ca.pem: "), "{error}");
+    }
+
+    #[test]
+    fn only_a_refusal_of_the_recipient_or_the_mail_is_for_good() {
+        for (code, reply) in [
+            (550, "5.1.1 no such user"),
+            (550, "5.1.10 null MX"),
+            (550, "5.2.1 disabled"),
+            (550, "no such user"),
+            (551, "user not local"),
+            (552, "5.3.4 message too big"),
+            (554, "5.6.0 bad content"),
+        ] {
+            assert!(is_about_the_mail(code, reply), "{code} {reply}");
+        }
+        for (code, reply) in [
+            (550, "5.7.1 policy"),
+            (554, "5.7.26 unauthenticated mail"),
+            (552, "5.2.2 mailbox full"),
+            (552, "too much"),
+            (553, "5.1.8 your domain does not exist"),
+            (550, "Sender verify failed"),
+            (550, "relay not permitted"),
+            (530, "authentication required"),
+            (554, "no"),
+            (451, "5.1.1 odd"),
+        ] {
+            assert!(!is_about_the_mail(code, reply), "{code} {reply}");
+        }
+    }
 }

@@ -65,6 +65,16 @@ pub async fn last_accepted(tx: &mut Tx) -> Result<Option<Fetch>> {
     Ok(row.map(|(at, listed, rejected)| Fetch { at: time(at), listed, rejected, refused: None }))
 }
 
+/// Forgets fetches from after a time, as a clock that was ahead leaves them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_after(tx: &mut Tx, after: DateTime<Utc>) -> Result<()> {
+    const SQL: &str = "DELETE FROM fetches WHERE at > $1";
+    on!(tx, |conn| sqlx::query(SQL).bind(after.timestamp_micros()).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
 /// The times of all believed fetches, for an export.
 ///
 /// # Errors

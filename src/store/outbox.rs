@@ -1,6 +1,6 @@
 //! The outbox: mails that a change of state made necessary, until they are delivered.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Result, Tx, json, on, time};
@@ -118,6 +118,9 @@ pub async fn enqueue(tx: &mut Tx, mail: &Mail, now: DateTime<Utc>) -> Result<boo
     Ok(written == 1)
 }
 
+/// No lease and no wait between attempts lasts longer; what is due later was written by a clock that was ahead.
+const WAIT_MAX: TimeDelta = TimeDelta::hours(3);
+
 /// Takes the lease of up to `limit` mails that are due, the longest due first.
 ///
 /// # Errors
@@ -129,8 +132,13 @@ pub async fn claim(tx: &mut Tx, limit: i64, now: DateTime<Utc>, lease_until: Dat
     const POSTGRES: &str = "UPDATE outbox SET state = 'sending', attempts = attempts + 1, due_at = $2 WHERE id IN \
         (SELECT id FROM outbox WHERE due_at <= $1 ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) \
         RETURNING id, attempts, created_at, kind, recipient, subject, text_body, html_body, message_id, thread_ids, unsubscribe_url";
+    const AHEAD: &str = "UPDATE outbox SET due_at = $1 WHERE due_at > $2";
     type Flat = (i64, i64, i64, String, String, String, String, String, String, String, Option<String>);
     let sql = if matches!(tx.engine(), super::Engine::Sqlite(_)) { SQLITE } else { POSTGRES };
+    on!(tx, |conn| {
+        let query = sqlx::query(AHEAD).bind(now.timestamp_micros()).bind((now + WAIT_MAX).timestamp_micros());
+        query.execute(conn).await.map(drop)
+    })?;
     let rows: Vec<Flat> = on!(tx, |conn| {
         let query = sqlx::query_as(sql).bind(now.timestamp_micros()).bind(lease_until.timestamp_micros());
         query.bind(limit).fetch_all(conn).await

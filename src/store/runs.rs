@@ -1,6 +1,6 @@
 //! Runs of jobs: a slot is claimed by one runner at a time, also among replicas and after a crash.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Result, Tx, on, time};
 
@@ -36,6 +36,9 @@ pub enum Ended {
     Failed(String),
 }
 
+/// No lease and no wait between attempts lasts longer; what is due later was written by a clock that was ahead.
+const WAIT_MAX: TimeDelta = TimeDelta::hours(25);
+
 /// Claims a slot: gives the number of the attempt (from 1), or `None` when it is done, held, or not yet due again.
 ///
 /// # Errors
@@ -49,15 +52,16 @@ pub async fn claim(
 ) -> Result<Option<i64>> {
     const SQL: &str = "INSERT INTO job_runs (job, slot, state, attempt, due_at, started_at) VALUES ($1, $2, 'running', 1, $4, $3) \
         ON CONFLICT (job, slot) DO UPDATE SET state = 'running', attempt = job_runs.attempt + 1, due_at = excluded.due_at, \
-        started_at = excluded.started_at, finished_at = NULL WHERE job_runs.due_at <= $3 RETURNING attempt";
+        started_at = excluded.started_at, finished_at = NULL WHERE job_runs.due_at <= $3 OR job_runs.due_at > $5 RETURNING attempt";
     let row: Option<(i64,)> = on!(tx, |conn| {
         let query = sqlx::query_as(SQL).bind(job).bind(slot.timestamp_micros()).bind(now.timestamp_micros());
-        query.bind(lease_until.timestamp_micros()).fetch_optional(conn).await
+        let query = query.bind(lease_until.timestamp_micros()).bind((now + WAIT_MAX).timestamp_micros());
+        query.fetch_optional(conn).await
     })?;
     Ok(row.map(|(attempt,)| attempt))
 }
 
-/// Records how an attempt ended, unless another runner has taken the slot over since.
+/// Records how an attempt ended, unless another runner has taken the slot over since. Says whether it did.
 ///
 /// # Errors
 /// When the database fails.
@@ -68,7 +72,7 @@ pub async fn finish(
     attempt: i64,
     ended: &Ended,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<bool> {
     const SQL: &str = "UPDATE job_runs SET state = $4, due_at = $5, finished_at = $6, summary = $7 \
         WHERE job = $1 AND slot = $2 AND attempt = $3 AND state = 'running'";
     let (state, due_at, summary) = match ended {
@@ -76,11 +80,11 @@ pub async fn finish(
         Ended::Retry(at, error) => ("retry", Some(at.timestamp_micros()), error),
         Ended::Failed(error) => ("failed", None, error),
     };
-    on!(tx, |conn| {
+    let changed = on!(tx, |conn| {
         let query = sqlx::query(SQL).bind(job).bind(slot.timestamp_micros()).bind(attempt).bind(state).bind(due_at);
-        query.bind(now.timestamp_micros()).bind(summary).execute(conn).await.map(drop)
+        query.bind(now.timestamp_micros()).bind(summary).execute(conn).await.map(|done| done.rows_affected())
     })?;
-    Ok(())
+    Ok(changed == 1)
 }
 
 /// The last run of each job.
@@ -107,6 +111,17 @@ pub async fn last_success(tx: &mut Tx) -> Result<Vec<(String, DateTime<Utc>)>> {
     const SQL: &str = "SELECT job, MAX(finished_at) FROM job_runs WHERE state = 'ok' GROUP BY job";
     let rows: Vec<(String, i64)> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(|(job, at)| (job, time(at))).collect())
+}
+
+/// The first slot that failed for good since the job last succeeded; `None` when none did.
+///
+/// # Errors
+/// When the database fails.
+pub async fn failing_since(tx: &mut Tx, job: &str) -> Result<Option<DateTime<Utc>>> {
+    const SQL: &str = "SELECT MIN(slot) FROM job_runs WHERE job = $1 AND state = 'failed' \
+        AND slot > COALESCE((SELECT MAX(slot) FROM job_runs WHERE job = $1 AND state = 'ok'), 0)";
+    let (since,): (Option<i64>,) = on!(tx, |conn| sqlx::query_as(SQL).bind(job).fetch_one(conn).await)?;
+    Ok(since.map(time))
 }
 
 /// When a slot is looked at next; `None` when it has ended or was never begun.

@@ -1,7 +1,10 @@
 //! Delivery: what a server refuses, what it puts off, and what a crash in between costs.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use openrouter_monitor::config::Config;
+use openrouter_monitor::job::deliver;
 use openrouter_monitor::mail::transport::Mailer;
 use openrouter_monitor::store::outbox::{self, Mail, Row};
 use secrecy::SecretString;
@@ -11,13 +14,21 @@ use crate::harness::smtp::{Fault, SmtpServer};
 
 /// A daemon that delivers to a server, with `count` mails that wait.
 async fn waiting(count: usize) -> (World, SmtpServer) {
+    waiting_for(count, 1, 1).await
+}
+
+/// The same over some connections, each of which waits for the server for some seconds.
+async fn waiting_for(count: usize, connections: u32, timeout_seconds: u64) -> (World, SmtpServer) {
     let (server, url) = SmtpServer::start().await;
-    let world = World::with(|config| config.mail.timeout_seconds = 1).await;
+    let world = World::with(|config| {
+        (config.mail.connections, config.mail.timeout_seconds) = (connections, timeout_seconds);
+    })
+    .await;
     let config = Config {
         mail: openrouter_monitor::config::Mail {
             smtp_url: Some(SecretString::from(url)),
-            connections: 1,
-            timeout_seconds: 1,
+            connections,
+            timeout_seconds,
             ..Config::default().mail
         },
         ..Config::default()
@@ -59,7 +70,7 @@ async fn what_the_server_takes_is_sent_once() {
 #[tokio::test]
 async fn a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not() {
     let (world, server) = waiting(3).await;
-    server.fail(&[Fault::Rcpt("451 try later"), Fault::Rcpt("550 no such user"), Fault::Data("552 too large")]);
+    server.fail(&[Fault::Rcpt("451 try later"), Fault::Rcpt("550 no such user"), Fault::Data("552 5.3.4 too large")]);
     assert_eq!(world.deliver().await, 3);
     assert_eq!(rows(&world).await, [("pending".to_owned(), 1), ("dead".to_owned(), 1), ("dead".to_owned(), 1)]);
     assert!(world.mails().await[1].last_error.as_deref().is_some_and(|error| error.contains("no such user")));
@@ -71,10 +82,28 @@ async fn a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not() {
 
 #[tokio::test]
 async fn a_refusal_of_us_kills_no_mail() {
-    let (world, server) = waiting(1).await;
-    server.fail(&[Fault::Rcpt("530 authentication required")]);
+    let (world, server) = waiting(3).await;
+    let refusals = ["530 authentication required", "550 5.7.1 blocked by policy", "552 5.2.2 mailbox full"];
+    server.fail(&refusals.map(Fault::Rcpt));
     world.deliver().await;
-    assert_eq!(rows(&world).await, [("pending".to_owned(), 1)]);
+    assert!(rows(&world).await.iter().all(|row| *row == ("pending".to_owned(), 1)));
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_is_mailed_by_its_domain_and_else_given_up_with_a_reason() {
+    let (world, server) = waiting(0).await;
+    let mut tx = world.context.db.write().await.unwrap();
+    for (n, recipient) in ["u@bücher.example", "jürgen@b.example"].into_iter().enumerate() {
+        let (dedup_key, message_id) = (format!("key {n}"), format!("<m{n}@x>"));
+        let mail = Mail { dedup_key, recipient: recipient.to_owned(), message_id, ..Mail::default() };
+        assert!(outbox::enqueue(&mut tx, &mail, world.context.now()).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    world.deliver().await;
+    assert_eq!(server.message_ids(), ["<m0@x>"]);
+    let mails = world.mails().await;
+    assert_eq!((mails[0].state.as_str(), mails[1].state.as_str()), ("sent", "dead"));
+    assert!(mails[1].last_error.as_deref().unwrap().contains("takes no letters beyond ASCII"));
 }
 
 #[tokio::test]
@@ -89,6 +118,50 @@ async fn a_server_that_hangs_holds_nobody_up_and_the_repetition_has_the_same_id(
     world.deliver().await;
     assert_eq!(server.message_ids(), ["<m0@x>", "<m0@x>"], "taken, unsaid, and sent again under its id");
     assert_eq!(rows(&world).await, [("sent".to_owned(), 3)]);
+}
+
+/// Waits until the outbox is in a state that a test expects.
+async fn until(world: &World, what: &str, expected: impl Fn(&[(String, i64)]) -> bool) {
+    for _ in 0..3000 {
+        if expected(&rows(world).await) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{what}: {:?}", rows(world).await);
+}
+
+fn count(rows: &[(String, i64)], state: &str) -> usize {
+    rows.iter().filter(|row| row.0 == state).count()
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_at_one_mail_delays_no_mark_and_no_other_mail() {
+    let (world, server) = waiting_for(20, 2, 60).await;
+    server.fail(&[Fault::Hang]);
+    let delivery = tokio::spawn(deliver::run(Arc::clone(&world.context)));
+    until(&world, "all but one are marked", |rows| count(rows, "sent") == 19 && count(rows, "sending") == 1).await;
+    let mut tx = world.context.db.write().await.unwrap();
+    let late = Mail { dedup_key: "late".to_owned(), recipient: "u@platform.example".to_owned(), ..Mail::default() };
+    outbox::enqueue(&mut tx, &late, world.context.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    world.context.mail_waits.notify_one();
+    until(&world, "what comes later is sent meanwhile", |rows| count(rows, "sent") == 20).await;
+    delivery.abort();
+}
+
+#[tokio::test]
+async fn asked_to_stop_what_has_not_begun_is_handed_back_at_once() {
+    let (world, server) = waiting_for(10, 2, 60).await;
+    server.fail(&[Fault::Hang, Fault::Hang]);
+    let delivery = tokio::spawn(deliver::run(Arc::clone(&world.context)));
+    until(&world, "all are claimed", |rows| count(rows, "sending") == 10).await;
+    world.context.stop.cancel();
+    until(&world, "eight are handed back", |rows| {
+        rows.iter().filter(|row| **row == ("pending".to_owned(), 0)).count() == 8 && count(rows, "sending") == 2
+    })
+    .await;
+    delivery.abort();
 }
 
 #[tokio::test]

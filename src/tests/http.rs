@@ -19,7 +19,9 @@ pub(crate) async fn listening() -> (World, SocketAddr, tokio::task::JoinHandle<a
     .await;
     let evil = json!({"resource": {"id": "<b>r</b>", "user": "u1", "model": "a/old", "name": "<script>x</script>"}});
     world.directory(&[user("u1"), resource("r1", "u1", "a/old"), evil]).await;
-    world.fetch_after(0, &[dated("a/old", "2026-06-12"), model("b/b")]).await;
+    world.openrouter.list(&[dated("a/old", "2026-06-12"), model("b/b")]);
+    // In its slot, so that the daemon finds it done when it starts and the figures stand.
+    world.runner.run_due().await;
     let app = App::new(Arc::clone(&world.context)).await.unwrap();
     let address = app.address().unwrap();
     let stop = world.context.stop.clone();

@@ -1,5 +1,7 @@
 //! From a list to a mail: who is told what, when, and that nobody is told twice or wrongly.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use openrouter_monitor::store::{self, changes};
 use serde_json::json;
@@ -51,6 +53,49 @@ async fn while_the_single_model_call_answers_nobody_is_told() {
     assert!(world.fetch_after(24, &rest).await.is_empty(), "no answer is no 404");
     world.openrouter.model("a/old", 404);
     assert_eq!(world.fetch_after(24, &rest).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_not_asked_on_and_on_and_the_list_is_taken() {
+    let world = World::new().await;
+    let old: Vec<_> = (0..20).map(|n| format!("a/m{n:02}")).collect();
+    let rest: Vec<_> = (0..400).map(|n| model(&format!("b/m{n}"))).collect();
+    world.fetch_after(0, &[&rest[..], &old.iter().map(|id| model(id)).collect::<Vec<_>>()].concat()).await;
+    for id in &old {
+        world.openrouter.model(id, 500);
+    }
+    world.fetch_after(6, &rest).await;
+    world.fetch_after(30, &rest).await;
+    let asked = world.openrouter.asked().iter().filter(|path| path.contains("/model/")).count();
+    assert!((3..=6).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn of_too_many_models_each_is_asked_for_in_its_turn() {
+    let world = World::new().await;
+    let rest: Vec<_> = (0..4000).map(|n| model(&format!("b/m{n}"))).collect();
+    let old: Vec<_> = (0..130).map(|n| format!("a/m{n:03}")).collect();
+    world.fetch_after(0, &[&rest[..], &old.iter().map(|id| model(id)).collect::<Vec<_>>()].concat()).await;
+    for id in &old {
+        world.openrouter.model(id, 200);
+    }
+    world.fetch_after(6, &rest).await;
+    let mut asked = BTreeSet::new();
+    for _ in 0..4 {
+        world.fetch_after(30, &rest).await;
+        asked.extend(world.openrouter.asked().into_iter().filter(|path| path.contains("/model/")));
+    }
+    assert!(asked.len() > 100, "{}", asked.len());
+}
+
+#[tokio::test]
+async fn a_clock_that_was_a_year_ahead_stops_nothing() {
+    let world = two_users().await;
+    let (all, rest) = ([model("a/old"), model("a/other")], [model("a/other")]);
+    world.fetch_after(0, &all).await;
+    world.fetch_after(365 * 24, &rest).await;
+    assert_eq!(world.fetch_after(1 - 365 * 24, &rest).await, [""; 0]);
+    assert_eq!(world.fetch_after(24, &rest).await, ["model_removed u1@platform.example: a/old"]);
 }
 
 #[tokio::test]
@@ -114,6 +159,69 @@ async fn a_bulk_event_is_told_to_the_admins_at_once_and_to_users_after_a_week() 
 }
 
 #[tokio::test]
+async fn a_date_that_has_passed_is_not_announced_for_the_past() {
+    let world = two_users().await;
+    let all = [dated("a/old", "2026-06-18"), model("a/other")];
+    world.fetch_after(0, &all).await;
+    world.fetch_after(13 * 24, &all).await;
+    let mail = world.mails().await.pop().unwrap();
+    assert_eq!(mail.subject, "a/old was to be withdrawn on 18 June 2026 and is still served: 2 resources to move");
+    assert_eq!(mail.about.why, ["a/old: withdrawal on 2026-06-18, 3 days ago and still served (milestone 0 d)"]);
+}
+
+#[tokio::test]
+async fn who_loses_a_free_model_hears_what_the_same_costs_and_a_rename_is_no_end() {
+    let world = World::new().await;
+    world
+        .directory(&[user("u1"), resource("r1", "u1", "a/m:free"), user("u2"), resource("r2", "u2", "a/before")])
+        .await;
+    let slug = |id: &str, slug: &str| {
+        let mut row = model(id);
+        row["canonical_slug"] = json!(slug);
+        row
+    };
+    let rest: Vec<_> = (0..9).map(|n| model(&format!("x/x{n}"))).chain([slug("a/m", "a/m-1")]).collect();
+    world.fetch_after(0, &[&rest[..], &[slug("a/m:free", "a/m-1"), slug("a/before", "a/s")]].concat()).await;
+    let rest = [&rest[..], &[slug("a/after", "a/s")]].concat();
+    world.fetch_after(6, &rest).await;
+    world.fetch_after(24, &rest).await;
+    let mails = world.mails().await;
+    assert_eq!(mails[0].subject, "a/m:free is gone: 1 resource no longer works");
+    assert_eq!(mails[1].subject, "a/before has a new id: 1 resource to change");
+    let mut tx = world.context.db.read().await.unwrap();
+    let text = store::outbox::get(&mut tx, mails[0].id).await.unwrap().unwrap().1.text.replace('\n', " ");
+    assert!(text.contains("not free: it costs $1 per million prompt tokens and $2 per million"), "{text}");
+}
+
+#[tokio::test]
+async fn a_second_bulk_event_of_a_family_is_told_and_settled_by_itself() {
+    let world = World::new().await;
+    let batch = |range: std::ops::Range<i32>| range.map(|n| model(&format!("a/m{n}:batch"))).collect::<Vec<_>>();
+    let rest: Vec<_> = (0..20).map(|n| model(&format!("x/x{n}"))).collect();
+    let list = |with: Vec<serde_json::Value>| [&rest[..], &with].concat();
+    world.fetch_after(0, &list(batch(0..6))).await;
+    assert_eq!(world.fetch_after(6, &rest).await.len(), 1);
+    assert!(world.fetch_after(6, &list(batch(10..16))).await.is_empty());
+    let told = world.fetch_after(6, &rest).await;
+    assert!(told.len() == 1 && told[0].contains("a/m10:batch"), "{told:?}");
+    let told = world.fetch_after(6, &list(batch(10..16))).await;
+    assert_eq!(told, ["monitor_trouble admin@platform.example: "], "the second is over, the first is not");
+    let mut tx = world.context.db.read().await.unwrap();
+    assert_eq!(store::incidents::all_open(&mut tx).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_date_that_moves_twice_to_the_same_day_is_told_twice() {
+    let world = two_users().await;
+    let list = |day: &str| [dated("a/old", day), model("a/other")];
+    for day in ["2026-08-20", "2026-08-15", "2026-08-20", "2026-08-20", "2026-08-15"] {
+        world.fetch_after(25, &list(day)).await;
+    }
+    let kinds: Vec<String> = world.mails().await.into_iter().map(|mail| mail.kind).collect();
+    assert_eq!(kinds, ["model_deprecated", "model_date_changed", "model_date_changed", "model_date_changed"]);
+}
+
+#[tokio::test]
 async fn a_list_that_cannot_be_true_changes_nothing_and_admins_hear_of_it_once() {
     let world = two_users().await;
     let all: Vec<_> = (0..40).map(|n| model(&format!("a/m{n}"))).chain([model("a/old"), model("a/other")]).collect();
@@ -145,7 +253,7 @@ async fn a_list_that_cannot_be_true_changes_nothing_and_admins_hear_of_it_once()
 async fn openrouter_in_trouble_is_asked_again_when_it_says_so() {
     let world = two_users().await;
     world.openrouter.list_answers(Answer(429, vec![("retry-after", "900")], String::new()));
-    let report = world.run_report("models").await;
+    let report = world.runner.run_due().await.into_iter().find(|report| report.job == "models").unwrap();
     let openrouter_monitor::store::runs::Ended::Retry(again, reason) = report.ended else { panic!("{report:?}") };
     assert!(again - world.context.now() >= TimeDelta::seconds(900), "{again}");
     assert!(reason.contains("answered 429"), "{reason}");

@@ -47,12 +47,15 @@ fn commands_end_with_0_1_or_2_and_name_what_is_wrong() {
     check(&["check-config"], 0, "[jobs.models]");
     check(&["migrate"], 0, "up to date");
     check(&["job", "list"], 0, "models_recheck");
-    check(&["job", "run", "nothing"], 1, "there is no job \"nothing\"");
+    check(&["job", "run", "nothing"], 2, "possible values: models, models_recheck");
     check(&["job", "run", "models"], 1, "cannot be reached");
     check(&["models", "list"], 0, "");
     check(&["models", "show", "a/b"], 1, "a/b");
     check(&["mail", "list", "--format", "json"], 0, "[]");
     check(&["mail", "show", "7"], 1, "there is no mail 7");
+    check(&["mail", "retry"], 2, "--all-dead");
+    check(&["mail", "retry", "--all-dead"], 0, "0 due at once");
+    check(&["mail", "preview", "nothing"], 2, "possible values: model_deprecated");
     check(&["mail", "preview", "model_removed"], 0, "Subject: ");
     check(&["mail", "test", "--to", "ops@platform.example"], 0, "sent to ops@platform.example");
     check(&["directory", "import", "/nonexistent"], 1, "/nonexistent cannot be read");

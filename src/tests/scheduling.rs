@@ -6,9 +6,11 @@ use chrono::TimeDelta;
 use openrouter_monitor::config::Config;
 use openrouter_monitor::job::JOBS;
 use openrouter_monitor::job::runner::Runner;
+use openrouter_monitor::store::outbox::{self, Mail};
 use openrouter_monitor::store::runs::{self, Ended};
 
 use crate::harness::database::on_every_db;
+use crate::harness::openrouter::Answer;
 use crate::harness::{World, at, model};
 
 #[test]
@@ -68,7 +70,82 @@ async fn a_failure_is_tried_again_after_a_while_that_doubles() {
     assert!(world.runner.run_due().await.iter().any(|report| matches!(report.ended, Ended::Ok(_))));
 }
 
+#[tokio::test]
+async fn an_attempt_that_broke_off_is_taken_up_when_its_lease_ends() {
+    let world = World::new().await;
+    world.openrouter.list(&[model("a/a")]);
+    let broken = tokio::time::timeout(std::time::Duration::ZERO, world.runner.run_due()).await;
+    assert!(broken.is_err());
+    world.clock.advance(TimeDelta::minutes(12));
+    let jobs: Vec<&str> = world.runner.run_due().await.iter().map(|report| report.job).collect();
+    assert!(jobs.contains(&"models"), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_fails_for_good_is_told_once_and_so_is_its_success() {
+    let world = World::new().await;
+    let told = async |days: i64| {
+        for _ in 0..days * 48 {
+            world.clock.advance(TimeDelta::minutes(30));
+            world.runner.run_due().await;
+        }
+        world.mails().await.iter().map(|mail| mail.subject.clone()).collect::<Vec<_>>()
+    };
+    world.openrouter.list_is(503, "");
+    let failed = told(1).await;
+    assert!(failed.len() == 1 && failed[0].contains("The job models fails"), "{failed:?}");
+    assert_eq!(told(2).await, failed);
+    world.openrouter.list(&[model("a/a")]);
+    let over = told(2).await;
+    assert!(over.len() == 2 && over[1].contains("The job models works again"), "{over:?}");
+}
+
+#[tokio::test]
+async fn a_run_outside_the_schedule_is_tried_once_and_told_to_who_asked() {
+    let world = World::new().await;
+    world.openrouter.list_is(503, "");
+    assert!(matches!(world.run_report("models").await.ended, Ended::Failed(_)));
+    let mut tx = world.context.db.read().await.unwrap();
+    assert_eq!(runs::latest(&mut tx).await.unwrap()[0].due_at, None);
+    assert_eq!(world.mails().await, []);
+}
+
+#[tokio::test]
+async fn a_wait_without_end_is_a_day_and_no_panic() {
+    let world = World::new().await;
+    world.openrouter.list_answers(Answer(429, vec![("retry-after", "9000000000000000")], String::new()));
+    let report = world.runner.run_due().await.into_iter().find(|report| report.job == "models").unwrap();
+    let Ended::Retry(at, _) = report.ended else { panic!("{report:?}") };
+    assert_eq!(at - world.context.now(), TimeDelta::hours(24));
+}
+
 on_every_db! {
+    async fn a_lease_from_a_clock_that_was_ahead_holds_nobody(test) {
+        let (slot, now) = (at("2026-06-08T03:00:00Z"), at("2026-06-08T03:00:05Z"));
+        let mut tx = test.db.write().await.unwrap();
+        let ahead = now + TimeDelta::days(2000);
+        let lease = |now| now + TimeDelta::minutes(5);
+        assert_eq!(runs::claim(&mut tx, "models", slot, ahead, lease(ahead)).await.unwrap(), Some(1));
+        assert_eq!(runs::claim(&mut tx, "models", slot, now, lease(now)).await.unwrap(), Some(2));
+        assert_eq!(runs::claim(&mut tx, "models", slot, now, lease(now)).await.unwrap(), None);
+        let mail = Mail { recipient: "a@b.org".to_owned(), ..Mail::default() };
+        assert!(outbox::enqueue(&mut tx, &mail, ahead).await.unwrap());
+        assert_eq!(outbox::claim(&mut tx, 9, now, lease(now)).await.unwrap().len(), 1);
+        assert_eq!(outbox::claim(&mut tx, 9, now, lease(now)).await.unwrap().len(), 0);
+    }
+
+    async fn a_job_fails_since_the_first_failure_after_its_last_success(test) {
+        let mut tx = test.db.write().await.unwrap();
+        let slot = |day: i64| at("2026-06-08T03:00:00Z") + TimeDelta::days(day);
+        let (failed, ok) = (Ended::Failed("x".to_owned()), Ended::Ok("x".to_owned()));
+        for (day, ended, since) in [(0, &failed, Some(0)), (1, &ok, None), (2, &failed, Some(2)), (3, &failed, Some(2))] {
+            runs::claim(&mut tx, "models", slot(day), slot(day), slot(day)).await.unwrap();
+            assert!(runs::finish(&mut tx, "models", slot(day), 1, ended, slot(day)).await.unwrap());
+            assert!(!runs::finish(&mut tx, "models", slot(day), 1, ended, slot(day)).await.unwrap());
+            assert_eq!(runs::failing_since(&mut tx, "models").await.unwrap(), since.map(slot));
+        }
+    }
+
     async fn a_slot_is_claimed_by_one_until_its_lease_ends(test) {
         let (slot, now) = (at("2026-06-08T03:00:00Z"), at("2026-06-08T03:00:05Z"));
         let lease = now + TimeDelta::minutes(5);

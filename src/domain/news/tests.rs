@@ -88,19 +88,36 @@ fn a_date_taken_back_is_told_once_it_held_and_again_when_it_stands_again() {
         story,
         [
             "0 model_deprecated 2026-06-25/30d",
-            "30 model_date_changed 2026-06-25/none",
-            "60 model_date_changed none/2026-06-25"
+            "30 model_date_changed 2026-06-25/none/20260608T070000Z",
+            "60 model_date_changed none/2026-06-25/20260609T130000Z"
         ]
     );
+}
+
+#[test]
+fn a_date_that_moves_twice_to_the_same_day_is_other_news_each_time() {
+    let story = play(&[
+        (0, true, Some(20)),
+        (6, true, Some(15)),
+        (12, true, Some(20)),
+        (36, true, Some(20)),
+        (42, true, Some(15)),
+    ]);
+    let changes: Vec<_> =
+        story.iter().map(|line| line.split_once(' ').unwrap().1).filter(|line| line.contains("changed")).collect();
+    assert_eq!((changes.len(), changes.iter().collect::<BTreeSet<_>>().len()), (3, 3), "{story:?}");
 }
 
 #[test]
 fn a_later_date_waits_and_an_earlier_one_does_not() {
     assert_eq!(
         play(&[(0, true, Some(20)), (6, true, Some(30)), (30, true, Some(30))])[1],
-        "30 model_date_changed 2026-06-20/2026-06-30"
+        "30 model_date_changed 2026-06-20/2026-06-30/20260608T070000Z"
     );
-    assert_eq!(play(&[(0, true, Some(20)), (6, true, Some(15))])[1], "6 model_date_changed 2026-06-20/2026-06-15");
+    assert_eq!(
+        play(&[(0, true, Some(20)), (6, true, Some(15))])[1],
+        "6 model_date_changed 2026-06-20/2026-06-15/20260608T070000Z"
+    );
 }
 
 #[test]

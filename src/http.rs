@@ -11,6 +11,7 @@ mod models;
 mod ops;
 mod overview;
 mod pages;
+mod preferences;
 pub mod server;
 mod spend;
 mod traces;
@@ -75,6 +76,7 @@ impl Site {
             .layer(middleware::from_fn_with_state(self.clone(), access::guard_pages));
         Router::new()
             .merge(pages)
+            .route("/m/{token}", get(preferences::show).post(preferences::change))
             .route("/v1/executions", post(executions::post))
             .route("/v1/traces", post(traces::post).put(traces::post))
             .route("/v1/directory", post(directory::post))

@@ -5,6 +5,7 @@
 
 mod load;
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ const SINGLES: usize = 60_000;
 #[tokio::main]
 async fn main() {
     rustls::crypto::ring::default_provider().install_default().ok();
+    reading();
     let folder = tempfile::tempdir().expect("a folder");
     for ids in [Ids::InTimeOrder, Ids::Random] {
         let url = format!("sqlite:{}", folder.path().join(format!("bare-{ids:?}.db")).display());
@@ -46,6 +48,23 @@ async fn main() {
         let (batched, single) = over_http(&load::fresh_postgres(&server).await, Ids::InTimeOrder).await;
         say("PostgreSQL", Ids::InTimeOrder, "COPY", copied, batched, single);
     }
+}
+
+/// How fast rows are read, beside reading the same JSON into a generic value.
+#[expect(clippy::print_stdout, reason = "the result")]
+fn reading() {
+    let (rows, now) = (load::rows(Ids::InTimeOrder, ROWS / 2), SystemClock.now());
+    let timed = |read: &dyn Fn(&str)| {
+        let began = Instant::now();
+        rows.iter().for_each(|row| read(row));
+        rate(rows.len(), began.elapsed())
+    };
+    let generic = timed(&|row| drop(black_box(serde_json::from_str::<serde_json::Value>(row))));
+    let read = timed(&|row| drop(black_box(parse(row, now))));
+    println!(
+        "reading on one core: as a generic value {generic:.0} rows/s, as an execution {read:.0} rows/s = {:.0} %",
+        100.0 * read / generic
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "the result")]

@@ -46,12 +46,15 @@ pub(crate) fn more_rows(ids: Ids, first: usize, count: usize) -> Vec<String> {
             ),
         };
         let user = std::cmp::min(random.u32(..USERS), random.u32(..USERS));
+        let resource = random.u32(..3);
+        // A resource has its model; now and then its fallback answers.
+        let model = (user * 7 + resource * 3 + u32::from(random.u32(..50) == 0)) % MODELS;
         let (input, output) = (random.u32(50..8000), random.u32(1..900));
         format!(
             r#"{{"id":"{id}","at":"{}","user":"user-{user}","resource":"resource-{user}-{}","model":"vendor/model-{}","served_by":"Provider {}","status":200,"usage":{{"prompt_tokens":{input},"completion_tokens":{output},"prompt_tokens_details":{{"cached_tokens":0}}}},"cost_usd":"0.{:09}","latency_ms":{}}}"#,
             at.to_rfc3339(),
-            random.u32(..3),
-            std::cmp::min(random.u32(..MODELS), user % MODELS + 2),
+            resource,
+            model,
             random.u32(..6),
             random.u32(1000..90_000_000),
             random.u32(200..30_000)

@@ -26,6 +26,8 @@ rules! {
     ListImplausible = "list_implausible",
     /// Many models vanished in one step.
     BulkEvent = "bulk_event",
+    /// A job failed in every attempt of a slot.
+    JobStale = "job_stale",
 }
 
 /// A condition that lasts: opened once, told once, resolved once.

@@ -19,7 +19,7 @@ use crate::store::outbox::Row;
 use crate::template::{environment, templates};
 
 const TEMPLATES: &[(&str, &str)] = templates!["templates/":
-    "page.html", "style.css", "ui.html", "overview.html", "mails.html", "mail.html", "model.html", "error.html",
+    "page.html", "style.css", "ui.html", "overview.html", "mails.html", "mail.html", "model.html", "error.html", "preferences.html",
 ];
 
 /// Pages load nothing from anywhere and run nothing.
@@ -32,6 +32,13 @@ pub(crate) struct Pages(Environment<'static>);
 impl Default for Pages {
     fn default() -> Self {
         Self(environment(TEMPLATES))
+    }
+}
+
+impl Pages {
+    /// Renders a template that stands alone.
+    pub(super) fn render(&self, template: &str, view: Value) -> Result<String, Error> {
+        self.0.get_template(template).and_then(|template| template.render(view)).map_err(Error::Page)
     }
 }
 
@@ -58,9 +65,9 @@ impl Site {
             "page": name,
         });
         let context: Value = minijinja::context! { ..Value::from(Serde(view)), ..Value::from(Serde(common)) };
-        let rendered = self.pages.0.get_template(template).and_then(|template| template.render(context));
+        let rendered = self.pages.render(template, context)?;
         let headers = [(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")];
-        Ok((headers, Html(rendered.map_err(Error::Page)?)).into_response())
+        Ok((headers, Html(rendered)).into_response())
     }
 }
 
@@ -98,6 +105,7 @@ fn incident(open: &Open) -> Trouble {
     let title = match open.incident.rule {
         crate::domain::alert::Rule::ListImplausible => "OpenRouter's list is not believed".to_owned(),
         crate::domain::alert::Rule::BulkEvent => "Many models vanished together".to_owned(),
+        crate::domain::alert::Rule::JobStale => format!("The job {} fails", harmless(&open.incident.subject)),
     };
     Trouble { title, since: moment(open.incident.opened_at), detail: harmless_text(&open.detail) }
 }

@@ -64,10 +64,12 @@ async fn tell_some(
     for ((user, model), stake) in store::told::stakes(tx, first, last).await? {
         stakes.entry(user).or_default().push((model, stake));
     }
+    let stopped = store::preferences::stopped(tx, first, last).await?;
     let mut kinds = Vec::new();
     for to in recipients {
         if let Some(stakes) = stakes.get(&to.id) {
-            kinds.extend(tell_one(context, tx, &to, stakes, &known, now).await?);
+            let wants = |kind: &str| !stopped.contains(&(to.id.clone(), kind.to_owned()));
+            kinds.extend(tell_one(context, tx, &to, &wants, stakes, &known, now).await?);
         }
     }
     Ok(kinds)
@@ -77,6 +79,7 @@ async fn tell_one(
     context: &Context,
     tx: &mut Tx,
     to: &Recipient,
+    wants: &(impl Fn(&str) -> bool + Sync),
     stakes: &[(ModelId, Stake)],
     known: &Known,
     now: DateTime<Utc>,
@@ -89,6 +92,8 @@ async fn tell_one(
         by_kind.entry(news.kind()).or_default().push(Item { tracked, news, uses: &stake.uses });
     }
     let mut kinds = Vec::new();
+    // What a user does not want to hear they know all the same: resuming floods nobody with old news.
+    by_kind.retain(|kind, _| wants(kind));
     for (kind, mut items) in by_kind {
         items.sort_by_key(|item| (end_of(&item.news), item.tracked.model.id.clone()));
         let mail = notice::compose(&context.renderer, &context.sender(), to, &items, known, now)?;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Context, Error, Spec, notices};
+use crate::domain::alert::{Incident, Rule};
 use crate::mail::admin::{Desk, Trouble};
 use crate::mail::notice::Fact;
 use crate::mail::text::moment;
@@ -22,9 +23,18 @@ pub(super) async fn tell(
     let incident = format!("job_stale/{}/{}", spec.name, failing_since.format("%Y%m%dT%H%M%SZ"));
     let trouble = match ended {
         Ended::Retry(..) => return Ok(Vec::new()),
-        Ended::Ok(_) if !store::outbox::was_told(tx, &incident).await? => return Ok(Vec::new()),
-        Ended::Ok(_) => works_again(spec, failing_since, now),
-        Ended::Failed(error) => fails(context, spec, failing_since, error, now),
+        Ended::Ok(_) => {
+            store::incidents::resolve(tx, &incident, now).await?;
+            if !store::outbox::was_told(tx, &incident).await? {
+                return Ok(Vec::new());
+            }
+            works_again(spec, failing_since, now)
+        }
+        Ended::Failed(error) => {
+            let (id, rule, subject) = (incident.clone(), Rule::JobStale, spec.name.to_owned());
+            store::incidents::open(tx, &Incident { id, rule, subject, opened_at: now }, error).await?;
+            fails(context, spec, failing_since, error, now)
+        }
     };
     let admins = notices::admins(context, tx).await?;
     let sender = context.sender();

@@ -73,7 +73,8 @@ async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: D
 }
 
 async fn delete_user(tx: &mut Tx, id: &str) -> Result<()> {
-    const SQL: [&str; 5] = [
+    const SQL: [&str; 6] = [
+        "DELETE FROM mail_stops WHERE user_id = $1",
         "DELETE FROM resource_rows WHERE user_id = $1",
         "DELETE FROM resources WHERE user_id = $1",
         "DELETE FROM told_models WHERE user_id = $1",

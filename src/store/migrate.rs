@@ -23,6 +23,7 @@ migrations! {
     3 "0003_create_outbox",
     4 "0004_create_operations",
     5 "0005_create_executions",
+    6 "0006_create_mail_stops",
 }
 
 pub(super) async fn run(pool: &Pool) -> Result<()> {

@@ -162,7 +162,7 @@ pub async fn top_users(tx: &mut Tx, days: (i64, i64), limit: i64) -> Result<(Vec
     const TOP: &str = "SELECT user_no, CAST(SUM(cost) AS BIGINT) FROM usage_days WHERE slot >= $1 AND slot < $2 \
         GROUP BY user_no ORDER BY 2 DESC, 1 LIMIT $3";
     const ALL: &str = "SELECT COALESCE(CAST(SUM(cost) AS BIGINT), 0) FROM usage_days WHERE slot >= $1 AND slot < $2";
-    let top = on!(tx, |conn| { sqlx::query_as(TOP).bind(days.0).bind(days.1).bind(limit).fetch_all(conn).await })?;
+    let top = on!(tx, |conn| sqlx::query_as(TOP).bind(days.0).bind(days.1).bind(limit).fetch_all(conn).await)?;
     let (all,): (i64,) = on!(tx, |conn| sqlx::query_as(ALL).bind(days.0).bind(days.1).fetch_one(conn).await)?;
     Ok((top, all))
 }

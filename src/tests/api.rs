@@ -193,3 +193,31 @@ async fn an_error_is_classified_with_what_to_do() {
     assert!(answer["user_message"].as_str().is_some_and(|message| !message.is_empty()));
     platform.end().await;
 }
+
+#[tokio::test]
+async fn a_user_stops_a_kind_of_mail_with_one_click_and_resumes_it_on_the_page() {
+    let platform = Platform::new().await;
+    let mut tx = platform.world.context.db.read().await.unwrap();
+    let token = openrouter_monitor::store::told::recipients(&mut tx, "u1", "u1").await.unwrap().remove(0).mail_token;
+    drop(tx);
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let click = format!("POST /m/{token}?kind=model_deprecated");
+    assert_eq!(platform.call("", "GET /m/nobody", "", b"").await.0, 404);
+    assert_eq!(platform.call("", &format!("GET /m/{token}"), "", b"").await.0, 200);
+    let stopped = async || {
+        let mut tx = platform.world.context.db.read().await.unwrap();
+        openrouter_monitor::store::preferences::stopped(&mut tx, "u1", "u1").await.unwrap().len()
+    };
+    assert_eq!(stopped().await, 0, "a look changes nothing");
+    assert_eq!(platform.call("", &click, form, b"List-Unsubscribe=One-Click").await.0, 200);
+    assert_eq!(stopped().await, 1);
+    let told = platform.world.mails().await.len();
+    platform.world.clock.advance(chrono::TimeDelta::days(2));
+    platform.world.run("notices").await;
+    assert_eq!(platform.world.mails().await.len(), told, "a reminder that nobody wants");
+    assert_eq!(platform.call("", &format!("POST /m/{token}"), form, b"kind=model_deprecated&do=resume").await.0, 200);
+    assert_eq!(stopped().await, 0);
+    assert_eq!(platform.call("", &format!("POST /m/{token}"), form, b"do=stop").await.0, 200);
+    assert_eq!(stopped().await, 4);
+    platform.end().await;
+}

@@ -61,6 +61,9 @@ fn exported() -> BTreeSet<String> {
         .collect();
     // These have series only once there is something to tell of.
     names.extend(["openrouter_model_expiry_timestamp_seconds".to_owned()]);
+    let rules = std::fs::read_to_string(root().join("deploy/prometheus-rules.yaml")).unwrap();
+    let recorded = rules.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("record:"));
+    names.extend(recorded.map(|name| name.trim().to_owned()));
     names.extend(["up", "scrape_duration_seconds", "scrape_samples_scraped", "ALERTS"].map(str::to_owned));
     names
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod classify;
+mod connect;
 mod directory;
 mod jobs;
 mod mails;
@@ -62,6 +63,9 @@ enum Command {
     /// Shows, tries and repairs the delivery of mails.
     #[command(subcommand)]
     Mail(mails::Command),
+    /// Connects this daemon with OpenRouter.
+    #[command(subcommand)]
+    Connect(connect::Command),
     /// Shows what was spent.
     Spend(spend::Options),
     /// Makes, lists and revokes the tokens of the API.
@@ -129,6 +133,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Models(command) => models::run(command, &*offline(config).await?, &mut out).await,
         Command::Directory(command) => directory::run(command, &*offline(config).await?, &mut out).await,
         Command::Mail(command) => mails::run(command, config, &mut out).await,
+        Command::Connect(command) => connect::run(command, &*offline(config).await?, &mut out).await,
         Command::Spend(options) => spend::run(options, &*offline(config).await?, &mut out).await,
         Command::Token(command) => tokens::run(command, &*offline(config).await?, &mut out).await,
         Command::Classify(options) => classify::run(&options, &mut out),

@@ -72,6 +72,9 @@ pub struct Http {
 pub struct OpenRouter {
     /// The API.
     pub base_url: String,
+    /// A management key; only `connect openrouter` needs it.
+    #[serde(serialize_with = "masked")]
+    pub management_key: Option<SecretString>,
     /// How long a call may take, in seconds.
     pub timeout_seconds: u64,
 }
@@ -188,7 +191,7 @@ impl Default for Http {
 
 impl Default for OpenRouter {
     fn default() -> Self {
-        Self { base_url: "https://openrouter.ai/api/v1".to_owned(), timeout_seconds: 30 }
+        Self { base_url: "https://openrouter.ai/api/v1".to_owned(), management_key: None, timeout_seconds: 30 }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The client of OpenRouter's API: every call has a time limit, a size limit and a count.
 
+mod broadcast;
+
 use std::sync::Mutex;
 use std::time::Duration;
 

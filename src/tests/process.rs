@@ -177,3 +177,27 @@ async fn a_hundred_kills_lose_no_mail_and_enqueue_none_twice() {
     let repeated = ids.len() - enqueued;
     println!("100 kills: {enqueued} mails, {repeated} deliveries repeated under their Message-ID");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openrouter_is_connected_with_a_token_of_its_own_or_not_at_all() {
+    let openrouter = FakeOpenRouter::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let connect = || {
+        let mut command = program(folder.path(), &["connect", "openrouter", "--url", "https://monitor.example.org"]);
+        command.env("OPENROUTER_MONITOR__OPENROUTER__BASE_URL", openrouter.base_url());
+        command.env("OPENROUTER_MONITOR__OPENROUTER__MANAGEMENT_KEY", "canary").output().unwrap()
+    };
+    let tokens = || run(folder.path(), &["token", "list", "--format", "json"]).1;
+    openrouter.list_is(401, r#"{"error":{"code":401,"message":"Invalid management key"}}"#);
+    let refused = connect();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("Invalid management key") && !said.contains("canary"), "{said}");
+    assert!(!tokens().contains("Broadcast"));
+    openrouter.list_is(201, r#"{"data":{"id":"d-1"}}"#);
+    let connected = connect();
+    assert!(
+        String::from_utf8_lossy(&connected.stdout).contains("https://monitor.example.org/v1/traces (destination d-1)")
+    );
+    assert!(tokens().contains("Broadcast"));
+}

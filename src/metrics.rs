@@ -2,6 +2,7 @@
 
 mod cap;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -340,27 +341,32 @@ impl Families {
         self.http_duration.with_label_values(&["/metrics", "GET", "200"]);
     }
 
-    /// Counts an execution that is durable now.
-    pub fn executed(&self, execution: &Execution) {
-        let provider = execution.provider.as_str();
-        let model = self.models_cap.label(&execution.model);
-        self.executions.with_label_values(&[provider, model, execution.outcome.name()]).inc();
-        if execution.outcome != Outcome::Success {
-            let detail = execution.outcome.detail().unwrap_or_default();
-            self.failures.with_label_values(&[execution.outcome.name(), detail]).inc();
-        }
-        if let Some(cost) = execution.usage.cost.filter(|cost| cost.is_positive()) {
-            self.spend.with_label_values(&[provider, model]).inc_by(dollars(cost));
-            if execution.is_estimated {
-                self.spend_estimated.inc_by(dollars(cost));
+    /// Counts executions that are durable now. Looking a series up takes longer than adding to it, so they are summed
+    /// first.
+    pub fn executed<'a>(&self, executions: impl Iterator<Item = &'a Execution>) {
+        let mut sums: HashMap<(Provider, &str, Outcome), (u64, NanoUsd)> = HashMap::new();
+        let durations = Provider::ALL.map(|provider| self.execution_duration.with_label_values(&[provider.as_str()]));
+        let mut estimated = NanoUsd::ZERO;
+        for execution in executions {
+            let (provider, cost) = (execution.provider, execution.usage.cost.unwrap_or_default());
+            let sum = sums.entry((provider, &execution.model, execution.outcome)).or_default();
+            *sum = (sum.0 + 1, sum.1 + cost);
+            estimated += if execution.is_estimated { cost } else { NanoUsd::ZERO };
+            self.charged_failures.inc_by(u64::from(execution.is_charged_failure()));
+            if let Some(latency_ms) = execution.latency_ms {
+                durations[provider as usize].observe(f64::from(latency_ms) / 1000.0);
             }
         }
-        if execution.is_charged_failure() {
-            self.charged_failures.inc();
+        for ((provider, model, outcome), (count, cost)) in sums {
+            let (provider, model) = (provider.as_str(), self.models_cap.label(model));
+            self.executions.with_label_values(&[provider, model, outcome.name()]).inc_by(count);
+            self.spend.with_label_values(&[provider, model]).inc_by(dollars(cost));
+            if outcome != Outcome::Success {
+                let detail = outcome.detail().unwrap_or_default();
+                self.failures.with_label_values(&[outcome.name(), detail]).inc_by(count);
+            }
         }
-        if let Some(latency_ms) = execution.latency_ms {
-            self.execution_duration.with_label_values(&[provider]).observe(f64::from(latency_ms) / 1000.0);
-        }
+        self.spend_estimated.inc_by(dollars(estimated));
     }
 
     /// Counts what became of the rows of a request.

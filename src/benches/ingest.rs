@@ -91,7 +91,7 @@ async fn bare(db: &Db, ids: Ids) -> f64 {
         [Some(row.user.as_str()), Some(row.model.as_str()), row.resource.as_deref(), row.served_by.as_deref()]
     });
     let mut tx = db.write().await.expect("a store");
-    let fresh = names.resolve(&mut tx, &texts.flatten().collect()).await.expect("a store");
+    let fresh = names.resolve(&mut tx, &texts.flatten().collect::<Vec<_>>()).await.expect("a store");
     tx.commit().await.expect("a store");
     names.keep(fresh);
     let none = Default::default();

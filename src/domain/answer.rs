@@ -68,11 +68,20 @@ pub fn read(input: &str, hints: &Hints) -> Reading {
 }
 
 /// Reads a usage object alone, of any skin.
-#[must_use]
-pub fn read_usage(usage: &Value) -> Usage {
+///
+/// # Errors
+/// When it is no JSON object.
+pub fn read_usage(usage: &str) -> Result<Usage, String> {
+    if let Some(plain) = usage::plain(usage) {
+        return Ok(plain);
+    }
+    let value: Value = serde_json::from_str(usage).map_err(|error| error.to_string())?;
+    if !value.is_object() {
+        return Err("it is not an object".to_owned());
+    }
     let mut tally = Tally::default();
-    tally.add(usage);
-    tally.usage()
+    tally.add(&value);
+    Ok(tally.usage())
 }
 
 /// Reads an answer that is JSON already.

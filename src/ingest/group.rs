@@ -1,6 +1,6 @@
 //! One transaction for the rows of many requests.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,7 @@ impl Groups {
     /// `None` when a row turned out to be there already.
     async fn attempt(&mut self, requests: &[&[Execution]]) -> store::Result<Option<Vec<Receipt>>> {
         let mut tx = self.context.db.write().await?;
-        let named: BTreeSet<&str> = requests.iter().copied().flatten().flat_map(texts).collect();
+        let named: Vec<&str> = requests.iter().copied().flatten().flat_map(texts).collect();
         let fresh = self.names.resolve(&mut tx, &named).await?;
         self.create_users(&mut tx, requests, &fresh).await?;
         let mut rows = self.number(requests, &fresh)?;
@@ -76,9 +76,7 @@ impl Groups {
         rollups::add(&mut tx, &rolled_up(&new)).await?;
         tx.commit().await?;
         self.names.keep(fresh);
-        for row in &new {
-            self.context.metrics.executed(row.execution);
-        }
+        self.context.metrics.executed(new.iter().map(|row| row.execution));
         Ok(Some(receipts(requests, &rows)))
     }
 

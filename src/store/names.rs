@@ -27,8 +27,10 @@ impl Names {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn resolve(&self, tx: &mut Tx, texts: &BTreeSet<&str>) -> Result<Fresh> {
-        let unknown: Vec<&str> = texts.iter().copied().filter(|text| !self.kept.contains_key(*text)).collect();
+    pub async fn resolve(&self, tx: &mut Tx, texts: &[&str]) -> Result<Fresh> {
+        // In order, so that two who assign numbers wait for each other and never in a circle.
+        let unknown: BTreeSet<&str> = texts.iter().copied().filter(|text| !self.kept.contains_key(*text)).collect();
+        let unknown: Vec<&str> = unknown.into_iter().collect();
         let mut fresh = Fresh::default();
         for texts in unknown.chunks(TEXTS_PER_STATEMENT) {
             on!(tx, |conn| {

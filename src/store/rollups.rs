@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Result, Tx, on};
+use super::{Engine, Result, Tx, on};
 use crate::domain::rollup::{Key, Measures, Rollup};
 
 /// Rows of a statement: 26 columns each.
@@ -67,29 +67,53 @@ pub async fn add(tx: &mut Tx, rollup: &Rollup) -> Result<()> {
 }
 
 async fn add_to(tx: &mut Tx, grain: Grain, sums: &BTreeMap<Key, Measures>) -> Result<()> {
-    let table = grain.table();
-    let names = Measures::NAMES.join(", ");
-    let added: Vec<String> =
-        Measures::NAMES.iter().map(|name| format!("{name} = {table}.{name} + excluded.{name}")).collect();
-    let begin = format!("INSERT INTO {table} ({KEY}, {names}) ");
-    let end = format!(" ON CONFLICT ({KEY}) DO UPDATE SET {}", added.join(", "));
-    let sums: Vec<(&Key, &Measures)> = sums.iter().collect();
-    for sums in sums.chunks(ROWS_PER_STATEMENT) {
-        on!(tx, |conn| {
-            let mut insert = QueryBuilder::new(begin.as_str());
-            insert.push_values(sums, |mut row, (key, measures)| {
-                for number in [key.slot, key.user, key.resource, key.key, key.model, key.provider] {
-                    row.push_bind(number);
-                }
-                for value in measures.values() {
-                    row.push_bind(value);
-                }
-            });
-            insert.push(end.as_str());
-            insert.build().execute(conn).await.map(drop)
-        })?;
+    let sums: Vec<Vec<i64>> = sums.iter().map(|(key, measures)| columns(key, measures)).collect();
+    if sums.is_empty() {
+        return Ok(());
+    }
+    match tx.engine() {
+        Engine::Sqlite(tx) => {
+            for sums in sums.chunks(ROWS_PER_STATEMENT) {
+                let mut insert = QueryBuilder::new(insert_into(grain));
+                insert.push_values(sums, |mut row, values| {
+                    for value in values {
+                        row.push_bind(*value);
+                    }
+                });
+                insert.push(on_conflict(grain));
+                insert.build().execute(&mut **tx).await?;
+            }
+        }
+        // One array a column: planned once, however many rows there are.
+        Engine::Postgres(tx) => {
+            let width = sums.first().map_or(0, Vec::len);
+            let arrays: Vec<String> = (1..=width).map(|n| format!("${n}::int8[]")).collect();
+            let (insert, arrays) = (insert_into(grain), arrays.join(", "));
+            let sql = format!("{insert} SELECT * FROM UNNEST({arrays}) {}", on_conflict(grain));
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+            for column in 0..width {
+                query = query.bind(sums.iter().map(|values| values[column]).collect::<Vec<i64>>());
+            }
+            query.execute(&mut **tx).await?;
+        }
     }
     Ok(())
+}
+
+fn columns(key: &Key, measures: &Measures) -> Vec<i64> {
+    let key = [key.slot, key.user, key.resource, key.key, key.model, key.provider];
+    key.into_iter().chain(measures.values()).collect()
+}
+
+fn insert_into(grain: Grain) -> String {
+    format!("INSERT INTO {} ({KEY}, {}) ", grain.table(), Measures::NAMES.join(", "))
+}
+
+fn on_conflict(grain: Grain) -> String {
+    let table = grain.table();
+    let added: Vec<String> =
+        Measures::NAMES.iter().map(|name| format!("{name} = {table}.{name} + excluded.{name}")).collect();
+    format!(" ON CONFLICT ({KEY}) DO UPDATE SET {}", added.join(", "))
 }
 
 /// Which sums are asked for.

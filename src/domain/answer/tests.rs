@@ -505,3 +505,20 @@ fn depth_is_no_danger() {
     check_status(500, &deep, Outcome::UpstreamError);
     check(&format!("data: {}\n\n", "[".repeat(50_000)), Outcome::StreamError);
 }
+
+#[test]
+fn a_plain_usage_is_read_as_any_other() {
+    let check = |usage: serde_json::Value| {
+        let wrapped = serde_json::json!({"choices": [], "usage": usage});
+        let read = super::read_json(&wrapped, &super::Hints::default()).usage;
+        assert_eq!(super::read_usage(&usage.to_string()), Ok(read), "{usage}");
+    };
+    check(serde_json::json!({"prompt_tokens": 5, "completion_tokens": 2}));
+    check(
+        serde_json::json!({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "prompt_tokens_details": {"cached_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 1}}),
+    );
+    check(serde_json::json!({"prompt_tokens": 5, "completion_tokens": 2, "cost": 0.5}));
+    check(serde_json::json!({"input_tokens": 5, "output_tokens": 2, "cache_read_input_tokens": 4}));
+    check(serde_json::json!({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": null}));
+}

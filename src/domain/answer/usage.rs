@@ -1,5 +1,7 @@
 //! Tokens and cost from the usage objects of all skins, whole or in parts.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::json::count;
@@ -32,6 +34,46 @@ const REASONING: Places = &[
     "/output_tokens_details/thinking_tokens",
     "/reasoning_tokens",
 ];
+
+/// The usage of a chat answer as most of them write it, read without a tree of values between.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    #[serde(default, rename = "total_tokens")]
+    _total: IgnoredAny,
+    #[serde(default)]
+    prompt_tokens_details: PlainInput,
+    #[serde(default)]
+    completion_tokens_details: PlainOutput,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PlainInput {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PlainOutput {
+    reasoning_tokens: Option<u64>,
+}
+
+/// Reads a usage object that holds counts of tokens and nothing else; `None` leaves it to [`Tally`].
+pub(super) fn plain(usage: &str) -> Option<Usage> {
+    let plain: Plain = serde_json::from_str(usage).ok()?;
+    Some(Usage {
+        input_tokens: Some(plain.prompt_tokens),
+        output_tokens: Some(plain.completion_tokens),
+        cached_tokens: plain.prompt_tokens_details.cached_tokens,
+        cache_write_tokens: plain.prompt_tokens_details.cache_write_tokens,
+        reasoning_tokens: plain.completion_tokens_details.reasoning_tokens,
+        cost: None,
+    })
+}
 
 /// The usage objects of one answer, merged: a stream gives them in parts (`message_start`, `message_delta`) or anew.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod architecture;
 mod captured;
 mod captured_answers;
 mod captured_traces;
+mod crash;
 mod delivery;
 mod deploy;
 mod executions;

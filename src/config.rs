@@ -29,6 +29,8 @@ pub struct Config {
     pub models: Models,
     /// How mails are sent, and who the admins are.
     pub mail: Mail,
+    /// What is read from the platform's own database.
+    pub pull: Pull,
     /// When each job runs.
     pub jobs: Jobs,
     /// Addresses that mails and pages link to.
@@ -112,10 +114,26 @@ pub struct Mail {
     pub timeout_seconds: u64,
 }
 
+/// `[pull]`: each query takes a cursor as the text `$1` and gives two columns of text: the cursor to go on from, and a
+/// row as JSON.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pull {
+    /// `postgres://USER:PASSWORD@HOST/DATABASE`; nothing is read when not set.
+    #[serde(serialize_with = "masked")]
+    pub url: Option<SecretString>,
+    /// Gives rows as `POST /v1/executions` takes them.
+    pub executions: Option<String>,
+    /// Gives rows as `POST /v1/directory` takes them.
+    pub directory: Option<String>,
+}
+
 /// `[jobs]`: a cron line and a zone each.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Jobs {
+    /// Reads the platform's own database.
+    pub pull: Job,
     /// Fetches the list.
     pub models: Job,
     /// Fetches it again while something in use is in doubt.
@@ -218,6 +236,7 @@ impl Default for Mail {
 impl Default for Jobs {
     fn default() -> Self {
         Self {
+            pull: Job::at("* * * * *"),
             models: Job::at("17 3 * * *"),
             models_recheck: Job::at("43 * * * *"),
             notices: Job::at("0 6 * * *"),
@@ -281,6 +300,12 @@ impl Config {
         if let Some(url) = &self.mail.smtp_url {
             check("mail.smtp_url", check_smtp(url.expose_secret()));
         }
+        if let Some(url) = &self.pull.url {
+            check("pull.url", check_platform(url.expose_secret()));
+        }
+        for (name, query) in [("executions", &self.pull.executions), ("directory", &self.pull.directory)] {
+            check(&format!("pull.{name}"), query.as_deref().map_or(Ok(()), check_query));
+        }
         check("mail.from", check_address(&self.mail.from));
         for admin in &self.mail.admins {
             check("mail.admins", check_address(admin));
@@ -302,6 +327,13 @@ impl Config {
         check("links.model", check_http(&self.links.model.replace("{id}", "a/b")));
         check("log.level", check_level(&self.log.level));
         found
+    }
+
+    /// When a job runs; `None` for a name that is none, and for a job that has nothing to do.
+    #[must_use]
+    pub fn schedule(&self, job: &str) -> Option<Schedule> {
+        let idle = job == "pull" && self.pull.url.is_none();
+        self.jobs.schedule(job).filter(|_| !idle)
     }
 
     /// How long an absence must last.
@@ -353,6 +385,7 @@ impl Jobs {
     #[must_use]
     pub fn all(&self) -> BTreeMap<&'static str, &Job> {
         BTreeMap::from([
+            ("pull", &self.pull),
             ("models", &self.models),
             ("models_recheck", &self.models_recheck),
             ("notices", &self.notices),
@@ -380,6 +413,17 @@ fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result
 fn check_store(url: &str) -> Result<(), String> {
     let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     if known { Ok(()) } else { Err("is neither sqlite:PATH nor postgres://USER@HOST/DATABASE".to_owned()) }
+}
+
+/// Never repeats the address: it may carry a password.
+fn check_platform(url: &str) -> Result<(), String> {
+    let known = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if known { Ok(()) } else { Err("is not postgres://USER:PASSWORD@HOST/DATABASE".to_owned()) }
+}
+
+fn check_query(query: &str) -> Result<(), String> {
+    let takes_cursor = query.contains("$1");
+    if takes_cursor { Ok(()) } else { Err("the query does not use the cursor $1, so it would never end".to_owned()) }
 }
 
 fn check_http(url: &str) -> Result<(), String> {

@@ -101,9 +101,9 @@ async fn read_jobs(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> store:
             context.metrics.job_last_success.with_label_values(&[&job]).set(seconds(at));
         }
     }
-    let jobs = &context.settings.get().jobs;
+    let config = context.settings.get();
     for spec in JOBS {
-        let period = jobs.schedule(spec.name).and_then(|schedule| schedule.period(now));
+        let period = config.schedule(spec.name).and_then(|schedule| schedule.period(now));
         let period = period.map_or(0.0, chrono::TimeDelta::as_seconds_f64);
         context.metrics.job_period.with_label_values(&[spec.name]).set(period);
     }

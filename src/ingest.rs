@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+pub use group::Groups;
+
 use crate::domain::execution::Execution;
 use crate::job::Context;
 use crate::store;
@@ -60,7 +62,7 @@ pub struct Ingest {
 /// The part that writes; it must run for anything to be taken.
 pub struct Writer {
     queue: mpsc::UnboundedReceiver<Waiting>,
-    writer: group::Groups,
+    writer: Groups,
 }
 
 /// Makes the way in and the part that writes.
@@ -68,7 +70,7 @@ pub struct Writer {
 pub fn channel(context: &Arc<Context>) -> (Ingest, Writer) {
     let (sender, queue) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(ROWS_WAITING_MAX));
-    (Ingest { queue: sender, room }, Writer { queue, writer: group::Groups::new(Arc::clone(context)) })
+    (Ingest { queue: sender, room }, Writer { queue, writer: Groups::new(Arc::clone(context)) })
 }
 
 impl Ingest {

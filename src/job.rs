@@ -5,6 +5,7 @@ mod digest;
 mod models;
 mod notices;
 mod prune;
+mod pull;
 pub mod runner;
 mod stale;
 
@@ -44,7 +45,7 @@ pub struct Spec {
 pub type Run = Pin<Box<dyn Future<Output = Result<String, Error>> + Send>>;
 
 /// All jobs, in the order in which they run when several are due.
-pub const JOBS: &[Spec] = &[models::SPEC, models::RECHECK, notices::SPEC, digest::SPEC, prune::SPEC];
+pub const JOBS: &[Spec] = &[pull::SPEC, models::SPEC, models::RECHECK, notices::SPEC, digest::SPEC, prune::SPEC];
 
 /// The job of a name.
 #[must_use]

@@ -33,7 +33,7 @@ pub const EXPIRY_SERIES_MAX: usize = 50;
 /// Models that have series of their own in what is counted per model.
 const MODEL_SERIES_MAX: usize = 50;
 /// Where executions come from.
-const INGEST_SOURCES: [&str; 2] = ["api", "traces"];
+const INGEST_SOURCES: [&str; 3] = ["api", "traces", "pull"];
 /// Windows of what users spent.
 pub const SPEND_WINDOWS: [&str; 2] = ["today", "month"];
 /// Users that have series of their own.

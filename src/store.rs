@@ -13,6 +13,7 @@ pub mod models;
 pub mod names;
 pub mod outbox;
 pub mod partitions;
+pub mod platform;
 pub mod preferences;
 pub mod prune;
 pub mod rollups;

@@ -54,12 +54,12 @@ pub(super) async fn run(command: Command, config: Config, out: &mut impl Write) 
 
 async fn list(config: Config, format: Format, out: &mut impl Write) -> Result<(), Failure> {
     let context = offline(config).await?;
-    let (now, jobs) = (context.now(), &context.settings.get().jobs);
+    let (now, config) = (context.now(), context.settings.get());
     let mut tx = context.db.read().await?;
     let runs = store::runs::latest(&mut tx).await?;
     let mut table = Table::new(&["name", "schedule", "last_at", "last_result", "summary", "next_at"]);
     for spec in JOBS {
-        let (run, schedule) = (runs.iter().find(|run| run.job == spec.name), jobs.schedule(spec.name));
+        let (run, schedule) = (runs.iter().find(|run| run.job == spec.name), config.schedule(spec.name));
         table.row(vec![
             json!(spec.name),
             json!(schedule.as_ref().map(ToString::to_string)),

@@ -75,7 +75,7 @@ fn counts(known: &Known, usage: &Usage) -> Value {
 }
 
 fn next_fetch(site: &Site, now: DateTime<Utc>) -> String {
-    let schedule = site.context.settings.get().jobs.schedule("models");
+    let schedule = site.context.settings.get().schedule("models");
     schedule
         .and_then(|schedule| schedule.next(now))
         .map_or_else(|| "never".to_owned(), |at| format!("in {}", span(at - now)))
@@ -144,7 +144,7 @@ fn model(tracked: &Tracked, usage: &Usage) -> Value {
 async fn jobs(site: &Site, tx: &mut Tx, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
     let runs: BTreeMap<String, Run> =
         store::runs::latest(tx).await?.into_iter().map(|run| (run.job.clone(), run)).collect();
-    let settings = &site.context.settings.get().jobs;
+    let settings = site.context.settings.get();
     let row = |spec: &crate::job::Spec| {
         let (run, schedule) = (runs.get(spec.name), settings.schedule(spec.name));
         let retry = run.filter(|run| run.state == "retry").and_then(|run| run.due_at);

@@ -20,7 +20,7 @@ const ATTEMPTS_MAX: usize = 5;
 const CAREFUL_GROUPS: u32 = 20;
 
 /// Writes groups, one after the other.
-pub(super) struct Groups {
+pub struct Groups {
     context: Arc<Context>,
     names: Names,
     careful: u32,
@@ -34,7 +34,9 @@ struct Numbered<'a> {
 }
 
 impl Groups {
-    pub(super) fn new(context: Arc<Context>) -> Self {
+    /// A writer to the store of a context.
+    #[must_use]
+    pub fn new(context: Arc<Context>) -> Self {
         Self { context, names: Names::default(), careful: 0 }
     }
 
@@ -46,7 +48,10 @@ impl Groups {
     ///
     /// A row that is there already is the exception. So all are inserted blindly, and only when fewer were written
     /// than given does the transaction begin anew, looking first.
-    pub(super) async fn write(&mut self, requests: &[&[Execution]]) -> store::Result<Vec<Receipt>> {
+    ///
+    /// # Errors
+    /// When the store fails; then none of the rows was written.
+    pub async fn write(&mut self, requests: &[&[Execution]]) -> store::Result<Vec<Receipt>> {
         for _ in 0..ATTEMPTS_MAX {
             self.careful = self.careful.saturating_sub(1);
             if let Some(receipts) = self.attempt(requests).await? {

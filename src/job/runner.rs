@@ -113,13 +113,13 @@ impl Runner {
         let config = self.context.settings.get();
         let retries = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         let retries = retries.values().filter_map(|(_, again)| *again).collect::<Vec<_>>();
-        let scheduled = self.jobs.iter().filter_map(|spec| config.jobs.schedule(spec.name)?.next(now));
+        let scheduled = self.jobs.iter().filter_map(|spec| config.schedule(spec.name)?.next(now));
         scheduled.chain(retries).filter(|at| *at > now).min()
     }
 
     fn slot_worth_a_look(&self, spec: &Spec) -> Option<DateTime<Utc>> {
         let now = self.context.now();
-        let slot = self.context.settings.get().jobs.schedule(spec.name)?.slot(now)?;
+        let slot = self.context.settings.get().schedule(spec.name)?.slot(now)?;
         let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         let due = match looked_at.get(spec.name) {
             Some((seen, again)) if *seen == slot => again.is_some_and(|again| again <= now),

@@ -49,7 +49,7 @@ pub(super) async fn tell(
 }
 
 fn fails(context: &Context, spec: &Spec, since: DateTime<Utc>, error: &str, now: DateTime<Utc>) -> Trouble {
-    let next = context.settings.get().jobs.schedule(spec.name).and_then(|schedule| schedule.next(now));
+    let next = context.settings.get().schedule(spec.name).and_then(|schedule| schedule.next(now));
     Trouble {
         title: format!("The job {} fails", spec.name),
         resolved: false,

@@ -24,6 +24,7 @@ migrations! {
     4 "0004_create_operations",
     5 "0005_create_executions",
     6 "0006_create_mail_stops",
+    7 "0007_create_cursors",
 }
 
 pub(super) async fn run(pool: &Pool) -> Result<()> {

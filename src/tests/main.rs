@@ -17,6 +17,7 @@ mod harness;
 mod http;
 mod models;
 mod process;
+mod pull;
 mod real_smtp;
 mod scheduling;
 mod snapshots;

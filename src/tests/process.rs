@@ -47,7 +47,7 @@ fn commands_end_with_0_1_or_2_and_name_what_is_wrong() {
     check(&["check-config"], 0, "[jobs.models]");
     check(&["migrate"], 0, "up to date");
     check(&["job", "list"], 0, "models_recheck");
-    check(&["job", "run", "nothing"], 2, "possible values: models, models_recheck");
+    check(&["job", "run", "nothing"], 2, "possible values: pull, models");
     check(&["job", "run", "models"], 1, "cannot be reached");
     check(&["models", "list"], 0, "");
     check(&["models", "show", "a/b"], 1, "a/b");

@@ -23,16 +23,20 @@ impl TestDb {
     }
 
     pub(crate) async fn postgres() -> Self {
-        let server: PgConnectOptions =
-            std::env::var(POSTGRES_URL).expect("the address of a server").parse().expect("an address");
-        let name = format!("t{:016x}", fastrand::u64(..));
-        let mut connection = PgConnection::connect_with(&server).await.expect("a server that runs");
-        let create = format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.expect("the right to create");
-        let url = server.database(&name).to_url_lossy().to_string();
-        let db = Db::open(&url, Metrics::default()).await.expect("a fresh database");
+        let db = Db::open(&fresh_postgres().await, Metrics::default()).await.expect("a fresh database");
         Self { db, _folder: None }
     }
+}
+
+/// The address of a fresh database.
+pub(crate) async fn fresh_postgres() -> String {
+    let server: PgConnectOptions =
+        std::env::var(POSTGRES_URL).expect("the address of a server").parse().expect("an address");
+    let name = format!("t{:016x}", fastrand::u64(..));
+    let mut connection = PgConnection::connect_with(&server).await.expect("a server that runs");
+    let create = format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.expect("the right to create");
+    server.database(&name).to_url_lossy().to_string()
 }
 
 /// Defines tests that run on both engines from one body.

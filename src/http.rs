@@ -86,6 +86,7 @@ impl Site {
             .route("/v1/classify", post(classify::post))
             .route("/v1/spend", get(spend::all))
             .route("/v1/users/{id}/spend", get(spend::of_user))
+            .route("/openapi.json", get(ops::openapi))
             .route("/metrics", get(ops::metrics))
             .route("/livez", get(ops::livez))
             .route("/readyz", get(ops::readyz))

@@ -8,6 +8,8 @@ use serde_json::json;
 use super::{Error, Site, access};
 use crate::store;
 
+const OPENAPI: &str = include_str!("openapi.json");
+
 /// The text that Prometheus scrapes.
 pub(super) async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
     if !access::may_scrape(&site, &headers) {
@@ -21,6 +23,11 @@ pub(super) async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Res
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// The API, described.
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
 /// The process lives: it answers.

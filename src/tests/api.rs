@@ -221,3 +221,24 @@ async fn a_user_stops_a_kind_of_mail_with_one_click_and_resumes_it_on_the_page()
     assert_eq!(stopped().await, 4);
     platform.end().await;
 }
+
+#[tokio::test]
+async fn the_api_describes_every_call_it_has() {
+    let platform = Platform::new().await;
+    let (status, described) = platform.call("", "GET /openapi.json", "", b"").await;
+    assert_eq!(status, 200);
+    let source = include_str!("../http.rs");
+    let routes = source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split_once('"'));
+    let paths = described["paths"].as_object().unwrap();
+    let mut count = 0;
+    for (route, _) in routes.filter(|(route, _)| route.starts_with("/v1/")) {
+        let path = route.replace("{*id}", "{id}");
+        let known = paths
+            .keys()
+            .any(|known| *known == path || path.starts_with("/v1/models/") && known.starts_with("/v1/models/"));
+        assert!(known, "{route} is not described");
+        count += 1;
+    }
+    assert!(count >= 8, "{count}");
+    platform.end().await;
+}

@@ -167,7 +167,9 @@ impl Cap {
 async fn total(tx: &mut Tx, period: Period, user: i64) -> store::Result<Measures> {
     let sums = spend::sum(tx, period, Some(user), Group::Provider).await?;
     let mut total = Measures::default();
-    sums.into_values().for_each(|sums| total += sums);
+    for sums in sums.into_values() {
+        total += sums;
+    }
     Ok(total)
 }
 

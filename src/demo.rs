@@ -2,6 +2,8 @@
 
 mod openrouter;
 pub mod platform;
+mod sender;
+pub mod traffic;
 pub mod world;
 
 use std::path::Path;
@@ -13,18 +15,25 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use self::openrouter::FakeOpenRouter;
+use self::sender::Sender;
+use self::traffic::Traffic;
 use self::world::World;
 use crate::app::{self, App};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
 use crate::directory;
 use crate::domain::change::ChangeKind;
+use crate::domain::money::NanoUsd;
+use crate::domain::period::Period;
+use crate::domain::rollup::Measures;
 use crate::job::runner::Runner;
 use crate::metrics::Metrics;
+use crate::spend;
+use crate::store::rollups::Group;
 use crate::store::{self, Db};
 
 /// The platform's users in the demo.
-const USERS: usize = 60;
+const USERS: usize = 200;
 /// Days of the world before the first played one, so that something is still announced when the last one ends.
 const LEAD_DAYS: u32 = 20;
 /// How often the live demo fetches the list.
@@ -82,6 +91,8 @@ pub struct Played {
     /// What happened, in figures.
     metrics: Metrics,
     world: Arc<World>,
+    traffic: Arc<Traffic>,
+    until: DateTime<Utc>,
 }
 
 /// Plays the days before `until` through the real jobs: real HTTP to a simulated OpenRouter, real mails into files.
@@ -105,17 +116,23 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
         Arc::new(app::context(config, db.clone(), metrics.clone(), Arc::clone(&clock) as Arc<dyn Clock>, stop)?);
     let lines: Vec<String> = platform::directory(options.seed, &world, USERS).lines().map(str::to_owned).collect();
     directory::import(&db, &lines, start).await?;
+    let entries = lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<Vec<_>, _>>()?;
+    let traffic = Arc::new(Traffic::new(options.seed, &entries, &world, start, until));
+    let mut sender = Sender::new(Arc::clone(&context), Arc::clone(&traffic), start);
 
     let runner = Runner::new(Arc::clone(&context));
     let mut now = start;
     while now < until {
         clock.set(now);
+        sender.send_until(now).await?;
         runner.run_due().await;
         app::deliver_what_is_due(&context).await?;
         now = runner.next_due(now).unwrap_or(until);
     }
+    clock.set(until);
+    sender.send_until(until).await?;
     let summary = summary(options, &db, began.elapsed(), folder).await?;
-    Ok(Played { db, summary, metrics, world })
+    Ok(Played { db, summary, metrics, world, traffic, until })
 }
 
 async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: &Path) -> anyhow::Result<String> {
@@ -124,6 +141,9 @@ async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: 
     let count = |kind: ChangeKind| changes.iter().filter(|change| change.kind == kind).count();
     let (users, _, resources) = store::directory::count(&mut tx).await?;
     let mails = store::outbox::written_after(&mut tx, 0).await?;
+    let executions = store::executions::count(&mut tx).await?;
+    let ever = Period { from: 0, until: i64::from(u32::MAX) };
+    let spent: NanoUsd = spend::sum(&mut tx, ever, None, Group::Provider).await?.values().map(Measures::spent).sum();
     let mut kinds = std::collections::BTreeMap::<&str, usize>::new();
     for mail in &mails {
         *kinds.entry(mail.kind.as_str()).or_default() += 1;
@@ -137,7 +157,8 @@ async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: 
     };
     Ok(format!(
         "{} days of a simulated world (seed {}) in {:.1} s:\n  {users} users with {resources} resources\n  \
-         {} models added, {} announced to go, {} removed, {} returned, {} repriced\n  {} mails: {}{place}",
+         {} models added, {} announced to go, {} removed, {} returned, {} repriced\n  \
+         {executions} executions kept one by one, ${} spent in all\n  {} mails: {}{place}",
         options.days,
         options.seed,
         took.as_secs_f64(),
@@ -146,6 +167,7 @@ async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: 
         count(ChangeKind::Removed),
         count(ChangeKind::Returned),
         count(ChangeKind::Repriced),
+        spent.to_decimal().round_dp(2),
         mails.len(),
         kinds.join(", "),
     ))
@@ -160,6 +182,7 @@ async fn serve(mut config: Config, played: Played) -> anyhow::Result<()> {
     played.db.close().await;
     let db = Db::scratch(&config.state_directory().join("monitor.db"), metrics.clone()).await?;
     let context = Arc::new(app::context(config, db, metrics, clock, stop)?);
+    tokio::spawn(Sender::new(Arc::clone(&context), played.traffic, played.until).live());
     let app = App::new(context).await?;
     say(&format!("\nserving it live: http://{}/ (figures at /metrics); end with Ctrl-C", app.address()?));
     let interrupted = async {

@@ -16,7 +16,7 @@ use openrouter_monitor::domain::execution::{Execution, day_of, parse};
 use openrouter_monitor::domain::rollup::{Key, Measures, Rollup};
 use openrouter_monitor::metrics::Metrics;
 use openrouter_monitor::store::executions::{self, Row, provider_code};
-use openrouter_monitor::store::names::Names;
+use openrouter_monitor::store::names::{Fresh, Names};
 use openrouter_monitor::store::tokens::{self, Scope};
 use openrouter_monitor::store::{Db, rollups};
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,9 @@ fn reading() {
     let (rows, now) = (load::rows(Ids::InTimeOrder, ROWS / 2), SystemClock.now());
     let timed = |read: &dyn Fn(&str)| {
         let began = Instant::now();
-        rows.iter().for_each(|row| read(row));
+        for row in &rows {
+            read(row);
+        }
         rate(rows.len(), began.elapsed())
     };
     let generic = timed(&|row| drop(black_box(serde_json::from_str::<serde_json::Value>(row))));
@@ -94,7 +96,7 @@ async fn bare(db: &Db, ids: Ids) -> f64 {
     let fresh = names.resolve(&mut tx, &texts.flatten().collect::<Vec<_>>()).await.expect("a store");
     tx.commit().await.expect("a store");
     names.keep(fresh);
-    let none = Default::default();
+    let none = Fresh::default();
     let number = |text: &str| names.number(&none, text).expect("resolved");
     let numbered: Vec<Row<'_>> = parsed
         .iter()

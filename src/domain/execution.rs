@@ -68,7 +68,7 @@ impl Execution {
 /// The day that an id itself names, or 0 when it names none: the leading part of an execution's key.
 ///
 /// It depends on nothing but the id, so (day, id, user) is as unique as (id, user), whatever time a repetition gives.
-/// And ids that come in time order (`gen-<unix>-…`, UUIDv7, ULID) cost what an append costs.
+/// And ids that come in time order (`gen-<unix>-…`, UUIDs of version 7, ULIDs) cost what an append costs.
 #[must_use]
 pub fn day_of(id: &str) -> Day {
     let seconds = generation_time(id).or_else(|| uuid_time(id)).or_else(|| ulid_time(id));

@@ -40,7 +40,7 @@ async fn read(context: &Context) -> store::Result<()> {
     let today = i64::from(day_at(now));
     let first = now.date_naive().with_day(1).unwrap_or(NaiveDate::MIN);
     let month = today - (now.date_naive() - first).num_days();
-    context.metrics.user_spend.reset();
+    context.metrics.usage.user_spend.reset();
     for (window, from) in [("today", today), ("month", month)] {
         spend(context, &mut tx, window, (from, today + 1)).await?;
     }
@@ -55,11 +55,11 @@ async fn spend(context: &Context, tx: &mut Tx, window: &str, days: (i64, i64)) -
     for (user, cost) in &top {
         // Whoever is called as the rest is part of it.
         if let Some(name) = names.get(user).filter(|name| *name != OTHER) {
-            context.metrics.user_spend.with_label_values(&[name.as_str(), window]).set(dollars(NanoUsd(*cost)));
+            context.metrics.usage.user_spend.with_label_values(&[name.as_str(), window]).set(dollars(NanoUsd(*cost)));
             rest -= cost;
         }
     }
-    context.metrics.user_spend.with_label_values(&[OTHER, window]).set(dollars(NanoUsd(rest)));
+    context.metrics.usage.user_spend.with_label_values(&[OTHER, window]).set(dollars(NanoUsd(rest)));
     Ok(())
 }
 
@@ -72,16 +72,16 @@ async fn failures(context: &Context, tx: &mut Tx, quarter: i64) -> store::Result
     users.truncate(USER_SERIES_MAX);
     let numbers: Vec<i64> = users.iter().filter_map(|(numbers, _)| numbers.first().copied()).collect();
     let names = rollups::texts(tx, &numbers).await?;
-    context.metrics.user_error_ratio.reset();
+    context.metrics.usage.user_error_ratio.reset();
     for (outcome, _) in ERROR_KINDS {
-        context.metrics.user_error_ratio.with_label_values(&[OTHER, outcome, "1h"]);
+        context.metrics.usage.user_error_ratio.with_label_values(&[OTHER, outcome, "1h"]);
     }
     for (number, (_, sums)) in numbers.iter().zip(&users) {
         let Some(name) = names.get(number) else { continue };
         for (outcome, count) in ERROR_KINDS {
             #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
             let ratio = count(sums) as f64 / sums.executions as f64;
-            context.metrics.user_error_ratio.with_label_values(&[name.as_str(), outcome, "1h"]).set(ratio);
+            context.metrics.usage.user_error_ratio.with_label_values(&[name.as_str(), outcome, "1h"]).set(ratio);
         }
     }
     Ok(())

@@ -20,7 +20,7 @@ pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Bod
     let (executions, rejected) = read(&site, body::text(&bytes)?)?;
     let metrics = &site.context.metrics;
     let receipt = site.ingest.submit(executions).await?;
-    metrics.ingested("api", [receipt.accepted, receipt.duplicates, rejected.len()], site.context.now());
+    metrics.usage.ingested("api", [receipt.accepted, receipt.duplicates, rejected.len()], site.context.now());
     let rejected: Vec<Value> = rejected
         .into_iter()
         .take(REJECTIONS_MAX)

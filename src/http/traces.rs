@@ -33,7 +33,7 @@ pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Bod
     });
     let receipt = site.ingest.submit(executions.collect()).await?;
     let counts = [receipt.accepted, receipt.duplicates, decoded.rejected.len()];
-    site.context.metrics.ingested("traces", counts, site.context.now());
+    site.context.metrics.usage.ingested("traces", counts, site.context.now());
     let reasons: Vec<String> = decoded
         .rejected
         .iter()

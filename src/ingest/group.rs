@@ -81,7 +81,7 @@ impl Groups {
         rollups::add(&mut tx, &rolled_up(&new)).await?;
         tx.commit().await?;
         self.names.keep(fresh);
-        self.context.metrics.executed(new.iter().map(|row| row.execution));
+        self.context.metrics.usage.executed(new.iter().map(|row| row.execution));
         Ok(Some(receipts(requests, &rows)))
     }
 
@@ -116,13 +116,15 @@ impl Groups {
                 rows.push(Numbered { row, request });
             }
         }
-        fn key<'r>(numbered: &'r Numbered<'_>) -> (i32, &'r str, i64) {
-            (numbered.row.day, numbered.row.execution.id.as_str(), numbered.row.user)
-        }
         rows.sort_by(|a, b| key(a).cmp(&key(b)));
         rows.dedup_by(|a, b| key(a) == key(b));
         Ok(rows)
     }
+}
+
+/// The key of a row, in the store's order.
+fn key<'r>(numbered: &'r Numbered<'_>) -> (i32, &'r str, i64) {
+    (numbered.row.day, numbered.row.execution.id.as_str(), numbered.row.user)
 }
 
 /// Every text of an execution that a number stands for.

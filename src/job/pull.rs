@@ -101,6 +101,6 @@ async fn take_executions(context: &Arc<Context>, groups: &mut Groups, rows: &[Pu
         }
     }
     let receipt = groups.write(&[&executions]).await?.first().copied().unwrap_or_default();
-    context.metrics.ingested("pull", [receipt.accepted, receipt.duplicates, rejected], now);
+    context.metrics.usage.ingested("pull", [receipt.accepted, receipt.duplicates, rejected], now);
     Ok(rejected)
 }

@@ -129,6 +129,11 @@ fn milliseconds(latency: Option<u32>) -> Option<i32> {
     tokens(latency.map(u64::from))
 }
 
+/// One column of all rows.
+fn column<T>(rows: &[Row<'_>], of: impl FnMut(&Row<'_>) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}
+
 /// One array a column: PostgreSQL plans the statement once and copies the rows in.
 async fn insert_postgres(tx: &mut sqlx::Transaction<'static, sqlx::Postgres>, rows: &[Row<'_>]) -> Result<u64> {
     static SQL: OnceLock<&str> = OnceLock::new();
@@ -143,9 +148,6 @@ async fn insert_postgres(tx: &mut sqlx::Transaction<'static, sqlx::Postgres>, ro
     });
     if rows.is_empty() {
         return Ok(0);
-    }
-    fn column<T>(rows: &[Row<'_>], of: impl FnMut(&Row<'_>) -> T) -> Vec<T> {
-        rows.iter().map(of).collect()
     }
     let number = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
     let small = |number: i64| i16::try_from(number).unwrap_or(i16::MAX);

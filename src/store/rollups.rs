@@ -137,7 +137,7 @@ pub async fn sums(tx: &mut Tx, query: Query<'_>) -> Result<Vec<(Vec<i64>, Measur
     let columns: Vec<&str> = query.by.iter().map(|group| group.column()).collect();
     let totals: Vec<String> =
         Measures::NAMES.iter().map(|name| format!("CAST(COALESCE(SUM({name}), 0) AS BIGINT)")).collect();
-    let selected = columns.iter().map(|column| format!("{column}, ")).collect::<String>() + &totals.join(", ");
+    let selected = columns.iter().map(|column| (*column).to_owned()).chain(totals).collect::<Vec<_>>().join(", ");
     let grouped = if columns.is_empty() { String::new() } else { format!(" GROUP BY {}", columns.join(", ")) };
     let width = columns.len();
     macro_rules! read {

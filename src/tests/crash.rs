@@ -30,7 +30,7 @@ fn rows(count: usize) -> Vec<Sent> {
     let row = |n: usize| {
         let at = now - TimeDelta::seconds(random.i64(3600..20 * 86_400));
         let (user, nanos) = (format!("u{}", random.u32(0..50)), random.i64(0..90_000_000));
-        let id = if n % 3 == 0 { format!("own-{n}") } else { format!("gen-{}-{n}", at.timestamp()) };
+        let id = if n.is_multiple_of(3) { format!("own-{n}") } else { format!("gen-{}-{n}", at.timestamp()) };
         let row = json!({"id": id, "at": at, "user": user, "resource": format!("r{}", n % 90), "model": format!("a/m{}", n % 7),
             "cost_usd": format!("0.{nanos:09}"), "usage": {"prompt_tokens": 10, "completion_tokens": 1}});
         (row.to_string(), (user, at, nanos))
@@ -137,7 +137,9 @@ fn executions_sent_twice_between_kills_are_counted_once_to_the_nano_dollar() {
         }
         daemon.kill_and_restart(folder.path());
     }
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    for sender in senders {
+        sender.join().unwrap();
+    }
     let took = began.elapsed();
     terminate(daemon.child.id());
     assert!(daemon.child.wait().unwrap().success());

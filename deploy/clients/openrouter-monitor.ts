@@ -23,8 +23,8 @@ export type Execution = {
   latency_ms?: number; output_valid?: boolean
 }
 
-/** A row from an answer's JSON, an error (body, text, exception) or an event stream's text. Its id is the provider's, so
- *  that a call which Broadcast reports too counts once; else a new UUIDv7. */
+/** A row from an answer's JSON, an error (body, text, exception) or an event stream's text. Its id is the provider's,
+ *  so that a call which Broadcast reports too counts once; else a new UUIDv7. */
 export function execution(call: Omit<Execution, "id" | "at"> & { id?: string; at?: string }): Execution {
   const given = (call.response as Json | undefined)?.id
   const id = call.id ?? (typeof given === "string" ? given : /"id"\s*:\s*"([^"\\]+)"/.exec(call.sse ?? "")?.[1])
@@ -82,13 +82,13 @@ export class Monitor {
     this.ask("/v1/estimate", JSON.stringify(run))
 
   private ask(path: string, body?: string): Promise<Json | undefined> {
-    return this.call(path, body, {}, 2000).then(answer => (answer.ok ? answer.json() : undefined)).catch(() => undefined)
+    return this.call(path, body, {}, 2000).then(answer => answer.ok ? answer.json() : undefined).catch(() => undefined)
   }
 
   private async call(path: string, body: BodyInit | undefined, more: Json, timeoutMs: number): Promise<Response> {
     const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/x-ndjson", ...more }
     const method = body === undefined ? "GET" : "POST"
-    return fetch(this.url + path, { method, body, headers, signal: AbortSignal.timeout(timeoutMs) })
+    return fetch(this.url.replace(/\/$/, "") + path, { method, body, headers, signal: AbortSignal.timeout(timeoutMs) })
   }
 
   private async run(): Promise<void> {

@@ -120,6 +120,13 @@ impl Writer {
                     waiting.answer.send(Ok(receipt)).ok();
                 }
             }
+            // What one request has wrong is not to fail the others.
+            Err(error) if !error.is_transient() && waiting.len() > 1 => {
+                for waiting in waiting {
+                    let alone = self.writer.write(&[&waiting.executions]).await;
+                    answer(waiting, alone.map(|receipts| receipts.first().copied().unwrap_or_default()));
+                }
+            }
             Err(error) => {
                 let refusal = refusal(&error);
                 tracing::warn!(%error, requests = waiting.len(), "executions were not taken");
@@ -129,6 +136,13 @@ impl Writer {
             }
         }
     }
+}
+
+fn answer(waiting: Waiting, result: store::Result<Receipt>) {
+    if let Err(error) = &result {
+        tracing::warn!(%error, "executions were not taken");
+    }
+    waiting.answer.send(result.map_err(|error| refusal(&error))).ok();
 }
 
 fn refusal(error: &store::Error) -> Refusal {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::period::{Part, Period, day_in, midnight};
@@ -14,7 +14,9 @@ use crate::store::{self, Tx, names};
 /// How far back a question without a beginning looks.
 const DEFAULT_DAYS: i64 = 30;
 /// Days that one question may ask for apart.
-const DAYS_MAX: usize = 400;
+const DAYS_MAX: i64 = 400;
+/// Years that can be asked for.
+const YEARS: std::ops::Range<i32> = 2000..2100;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -57,10 +59,15 @@ impl std::str::FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(day) = text.parse() {
-            return Ok(Self::On(day));
-        }
-        crate::cli::parse_time(text).map(Self::At)
+        let moment = match text.parse() {
+            Ok(day) => Self::On(day),
+            Err(_) => Self::At(crate::cli::parse_time(text)?),
+        };
+        let year = match moment {
+            Self::On(day) => day.year(),
+            Self::At(at) => at.year(),
+        };
+        if YEARS.contains(&year) { Ok(moment) } else { Err(format!("{text:?} is not between 2000 and 2100")) }
     }
 }
 
@@ -81,13 +88,25 @@ impl Question {
         (self.since.map_or_else(default, |since| self.moment(since)), until)
     }
 
+    /// Says what cannot be answered.
+    ///
+    /// # Errors
+    /// When more days are asked for apart than one answer has.
+    pub fn check(&self, now: DateTime<Utc>) -> Result<(), String> {
+        let (since, until) = self.range(now);
+        if self.per_day && (until - since).num_days() > DAYS_MAX {
+            return Err(format!("more than {DAYS_MAX} days are asked for apart; ask for them in parts"));
+        }
+        Ok(())
+    }
+
     fn periods(&self, now: DateTime<Utc>) -> Vec<(Option<NaiveDate>, Period)> {
         let (since, until) = self.range(now);
         if !self.per_day {
             return vec![(None, Period::between(since, until))];
         }
         let first = day_in(since, self.zone);
-        let days = (0..DAYS_MAX as u64).map(|days| first + Days::new(days));
+        let days = (0..).map(|days| first + Days::new(days));
         let days = days.map(|day| (Some(day), Period::day(day, self.zone)));
         let end = Period::between(since, until).until;
         days.take_while(|(_, period)| period.from < end).collect()

@@ -1,7 +1,7 @@
 //! What the users' resources run: the executions of the demo's platform, settled by the seed. Pure, like the world.
 //!
 //! Each hour of each resource depends on the seed, the resource and the hour alone, so that any time can be asked
-//! for, in any pieces, and is always the same. Most of it is habit; [`story`] adds what is out of the ordinary.
+//! for, in any pieces, and is always the same. Most of it is habit; stories add what is out of the ordinary.
 
 mod fate;
 mod habits;

@@ -106,6 +106,16 @@ impl User {
     fn check(&self) -> Result<(), String> {
         check_id("user.id", &self.id)?;
         check_text("user.name", self.name.as_deref())?;
+        let amounts = [
+            ("plan_usd_per_month", self.plan_usd_per_month),
+            ("daily_limit_usd", self.daily_limit_usd),
+            ("monthly_limit_usd", self.monthly_limit_usd),
+        ];
+        if let Some((field, _)) =
+            amounts.iter().find(|(_, amount)| amount.is_some_and(|amount| amount.is_sign_negative()))
+        {
+            return Err(format!("user.{field} is negative"));
+        }
         self.email.as_deref().map_or(Ok(()), check_address)
     }
 }
@@ -162,6 +172,7 @@ fn check_text(field: &str, text: Option<&str>) -> Result<(), String> {
         Some(text) if text.len() > TEXT_MAX => {
             Err(format!("{field} is {} bytes long; at most {TEXT_MAX} are taken", text.len()))
         }
+        Some(text) if text.contains('\0') => Err(format!("{field} has a NUL character")),
         _ => Ok(()),
     }
 }

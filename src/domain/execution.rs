@@ -2,8 +2,9 @@
 
 mod wire;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use super::money::NanoUsd;
 use super::outcome::Outcome;
 use super::provider::Provider;
 use super::reading::Usage;
@@ -61,8 +62,86 @@ impl Execution {
     #[must_use]
     pub fn is_charged_failure(&self) -> bool {
         let failed = !matches!(self.outcome, Outcome::Success | Outcome::BadOutput | Outcome::Cancelled);
-        failed && self.usage.cost.is_some_and(super::money::NanoUsd::is_positive)
+        failed && self.usage.cost.is_some_and(NanoUsd::is_positive)
     }
+}
+
+/// Texts longer than this are somebody's mistake, and would be kept with every row.
+const TEXT_BYTES_MAX: usize = 256;
+/// A clock may be this far ahead.
+const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
+/// OpenRouter began in 2023: nothing ran before.
+const FIRST_SECOND: i64 = 1_672_531_200;
+/// No request has so many tokens: whoever says so has another unit, or means harm.
+const TOKENS_MAX: u64 = 1_000_000_000;
+/// No request costs as much. Sums of a hundred thousand such are still exact.
+const COST_MAX: NanoUsd = NanoUsd::dollars(100_000);
+
+impl Execution {
+    /// Says what cannot be true of it.
+    ///
+    /// # Errors
+    /// The field, the reason and what would be right.
+    pub fn check(&self, now: DateTime<Utc>) -> Result<(), String> {
+        check_text("id", &self.id)?;
+        check_text("user", &self.user)?;
+        check_text("model", &self.model)?;
+        for (field, text) in [("resource", &self.resource), ("key", &self.key)] {
+            text.as_deref().map_or(Ok(()), |text| check_text(field, text))?;
+        }
+        check_time(self.at, now)?;
+        if self.status.is_some_and(|status| !(100..1000).contains(&status)) {
+            return Err(format!("status: {} is no HTTP status", self.status.unwrap_or(0)));
+        }
+        let usage = &self.usage;
+        let counts = [
+            ("input", usage.input_tokens),
+            ("output", usage.output_tokens),
+            ("cached", usage.cached_tokens),
+            ("cache write", usage.cache_write_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ];
+        if let Some((kind, count)) = counts.into_iter().find(|(_, count)| count.is_some_and(|count| count > TOKENS_MAX))
+        {
+            return Err(format!("usage: {} {kind} tokens are more than any request has", count.unwrap_or(0)));
+        }
+        match usage.cost {
+            Some(cost) if cost < NanoUsd::ZERO => Err(format!("cost_usd: {cost} is negative")),
+            Some(cost) if cost > COST_MAX => {
+                Err(format!("cost_usd: {cost} is more than any request costs; is it in dollars?"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a text that an answer gives, and nobody vouches for, can be kept.
+#[must_use]
+pub fn is_keepable(text: &str) -> bool {
+    check_text("", text).is_ok()
+}
+
+fn check_text(field: &str, text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err(format!("{field} is empty"));
+    }
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(format!("{field} is {} bytes long; at most {TEXT_BYTES_MAX} are taken", text.len()));
+    }
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(format!("{field} has control characters"));
+    }
+    Ok(())
+}
+
+fn check_time(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
+    if at - now > AHEAD_MAX {
+        return Err(format!("at: {at} is more than a day ahead; is the sender's clock right?"));
+    }
+    if at.timestamp() < FIRST_SECOND {
+        return Err(format!("at: {at} is before 2023; is it in another unit?"));
+    }
+    Ok(())
 }
 
 /// The day that an id itself names, or 0 when it names none: the leading part of an execution's key.

@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::{HeaderMap, Version};
 use axum::middleware::Next;
@@ -59,6 +60,12 @@ pub(super) async fn require(site: &Site, headers: &HeaderMap, any_of: &[Scope]) 
         let needed: Vec<&str> = any_of.iter().map(|scope| scope.as_str()).collect();
         Err(Error::Forbidden(format!("this needs a token of the scope {}", needed.join(" or "))))
     }
+}
+
+/// The id that an address names.
+pub(super) fn id(path: Result<Path<String>, PathRejection>) -> Result<String, Error> {
+    let Path(id) = path.map_err(|_| Error::NotFound("the address is not UTF-8"))?;
+    if id.contains('\0') { Err(Error::NotFound("no id has a NUL character")) } else { Ok(id) }
 }
 
 /// What the presented token is good for.

@@ -1,6 +1,7 @@
 //! The body of a request: within its limits, unpacked, of a type that is taken.
 
 use std::io::Read;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::body::{Body, to_bytes};
@@ -12,6 +13,8 @@ use super::Error;
 
 /// A body as it travels.
 const BYTES_MAX: usize = 16 << 20;
+/// A body arrives within this time, or not at all.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// A body as it is read: a hundred thousand rows.
 const UNPACKED_BYTES_MAX: u64 = 64 << 20;
 /// Smaller bodies are unpacked where they are: that takes less than handing them over.
@@ -19,7 +22,9 @@ const UNPACKED_HERE_MAX: usize = 64 << 10;
 
 /// Reads a body.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Error> {
-    let packed = to_bytes(body, BYTES_MAX).await.map_err(|_| too_large(BYTES_MAX as u64))?;
+    let read = tokio::time::timeout(ARRIVES_WITHIN, to_bytes(body, BYTES_MAX)).await;
+    let packed =
+        read.map_err(|_| Error::unreadable("the body did not arrive in time"))?.map_err(|error| broken(&error))?;
     match headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"identity" | b"") => Ok(packed),
         Some(b"gzip" | b"x-gzip") if packed.len() <= UNPACKED_HERE_MAX => unpack(&packed),
@@ -39,6 +44,12 @@ fn unpack(packed: &[u8]) -> Result<Bytes, Error> {
         return Err(too_large(UNPACKED_BYTES_MAX));
     }
     Ok(unpacked.into())
+}
+
+/// A body that is longer than is read, or that broke off.
+fn broken(error: &axum::Error) -> Error {
+    let is_limit = std::error::Error::source(error).is_some_and(|cause| cause.to_string().contains("length limit"));
+    if is_limit { too_large(BYTES_MAX as u64) } else { Error::unreadable("the body broke off") }
 }
 
 fn too_large(limit: u64) -> Error {

@@ -21,13 +21,29 @@ use crate::store::tokens::Scope;
 const DEARER_TIMES: i64 = 10;
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a JSON object")]
 struct Asked {
     model: String,
-    input_tokens: u64,
+    input_tokens: Whole,
     #[serde(default)]
-    output_tokens: Option<u64>,
+    output_tokens: Option<Whole>,
     #[serde(default)]
-    max_output_tokens: Option<u64>,
+    max_output_tokens: Option<Whole>,
+}
+
+/// A count, also where a language writes it as `1.0`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "serde_json::Number")]
+struct Whole(u64);
+
+impl TryFrom<serde_json::Number> for Whole {
+    type Error = String;
+
+    fn try_from(number: serde_json::Number) -> Result<Self, String> {
+        let text = number.to_string();
+        let whole = text.strip_suffix(".0").unwrap_or(&text);
+        whole.parse().map(Self).map_err(|_| format!("{text} is not a count of tokens"))
+    }
 }
 
 pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Body) -> Result<Json<Value>, Error> {
@@ -43,13 +59,14 @@ pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Bod
 
 fn estimate(asked: &Asked, tracked: &Tracked, known: &Known, now: DateTime<Utc>) -> Value {
     let model = &tracked.model;
-    let most = asked.max_output_tokens.or_else(|| Some(model.context?.saturating_sub(asked.input_tokens)));
-    let expected = asked.output_tokens.or(asked.max_output_tokens).unwrap_or(0);
+    let (input, limit) = (asked.input_tokens.0, asked.max_output_tokens.map(|limit| limit.0));
+    let most = limit.or_else(|| Some(model.context?.saturating_sub(input)));
+    let expected = asked.output_tokens.map(|output| output.0).or(limit).unwrap_or(0);
     let worst = std::cmp::max(most.unwrap_or(expected), expected);
-    let cost = cost(model, asked.input_tokens, expected, now);
-    let cheaper = cheaper(asked, expected, model, known, now);
+    let cost = cost(model, input, expected, now);
+    let cheaper = cheaper((input, expected), model, known, now);
     let mut warnings = Vec::new();
-    if model.context.is_some_and(|context| asked.input_tokens + expected > context) {
+    if model.context.is_some_and(|context| input.saturating_add(expected) > context) {
         warnings.push(format!("the model takes {} tokens in all", model.context.unwrap_or(0)));
     }
     if !matches!(tracked.state, ModelState::Listed) {
@@ -67,7 +84,7 @@ fn estimate(asked: &Asked, tracked: &Tracked, known: &Known, now: DateTime<Utc>)
         "model": asked.model,
         "listed_as": model.id,
         "expected_usd": cost.map(|cost| cost.to_string()),
-        "worst_case_usd": self::cost(model, asked.input_tokens, worst, now).map(|cost| cost.to_string()),
+        "worst_case_usd": self::cost(model, input, worst, now).map(|cost| cost.to_string()),
         "worst_case_output_tokens": worst,
         "cheaper": cheaper.map(|(id, cost)| json!({ "model": id, "expected_usd": cost.to_string() })),
         "warnings": warnings,
@@ -82,8 +99,13 @@ fn cost(model: &Model, input: u64, output: u64, now: DateTime<Utc>) -> Option<Na
 }
 
 /// The cheapest of the same author's models that can do all this one can, is not going, and costs less.
-fn cheaper(asked: &Asked, output: u64, model: &Model, known: &Known, now: DateTime<Utc>) -> Option<(ModelId, NanoUsd)> {
-    let (needed, own) = (model.capabilities(), cost(model, asked.input_tokens, output, now)?);
+fn cheaper(
+    (input, output): (u64, u64),
+    model: &Model,
+    known: &Known,
+    now: DateTime<Utc>,
+) -> Option<(ModelId, NanoUsd)> {
+    let (needed, own) = (model.capabilities(), cost(model, input, output, now)?);
     let author = |id: &ModelId| id.as_str().split('/').next().map(str::to_owned);
     let fits = |other: &&Tracked| {
         let candidate = &other.model;
@@ -96,7 +118,7 @@ fn cheaper(asked: &Asked, output: u64, model: &Model, known: &Known, now: DateTi
             && candidate.capabilities().is_superset(&needed)
     };
     let priced = known.values().filter(fits).filter_map(|other| {
-        let cost = cost(&other.model, asked.input_tokens, output, now)?;
+        let cost = cost(&other.model, input, output, now)?;
         (cost < own).then(|| (other.model.id.clone(), cost))
     });
     priced.min_by_key(|(_, cost)| *cost)

@@ -1,6 +1,7 @@
 //! `GET /v1/models/{id}`: what a platform asks when a resource is saved, and before it runs something.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
@@ -19,9 +20,10 @@ const NEAR_MISSES_MAX: usize = 3;
 pub(super) async fn get(
     State(site): State<Site>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Error> {
     access::require(&site, &headers, &[Scope::Ingest, Scope::Read]).await?;
+    let id = access::id(id)?;
     let market = site.market.now();
     let tracked = ModelId::look_up(&id).and_then(|row| market.known.get(&row));
     Ok(Json(match tracked {

@@ -1,7 +1,7 @@
 //! `GET /v1/spend` and `GET /v1/users/{id}/spend`: what was spent, grouped, in the days of any zone, page by page.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use chrono_tz::Tz;
@@ -39,17 +39,18 @@ pub(super) async fn all(State(site): State<Site>, headers: HeaderMap, asked: Ask
 pub(super) async fn of_user(
     State(site): State<Site>,
     headers: HeaderMap,
-    Path(user): Path<String>,
+    user: Result<Path<String>, PathRejection>,
     asked: Asked,
 ) -> Result<Json<Value>, Error> {
     access::require(&site, &headers, &[Scope::Read]).await?;
-    answer(&site, asked, Some(user), Group::Model).await
+    answer(&site, asked, Some(access::id(user)?), Group::Model).await
 }
 
 async fn answer(site: &Site, asked: Asked, user: Option<String>, by: Group) -> Result<Json<Value>, Error> {
     let Query(asked) = asked.map_err(|error| Error::unreadable(error.body_text()))?;
     let question = question(&asked, user, by)?;
     let now = site.context.now();
+    question.check(now).map_err(Error::unreadable)?;
     let mut tx = site.context.db.read().await?;
     let lines = spend::ask(&mut tx, &question, now).await?;
     drop(tx);

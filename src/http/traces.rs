@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::{Error, Site, access, body};
+use crate::domain::execution::is_keepable;
 use crate::otlp::{self, Encoding};
 use crate::store::tokens::Scope;
 
@@ -26,22 +27,25 @@ pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Bod
     }
     let decoded = otlp::decode(encoding, &bytes).map_err(|malformed| Error::unreadable(malformed.to_string()))?;
     let market = site.market.now();
-    let executions = decoded.executions.into_iter().map(|traced| {
+    let (now, mut rejected, mut executions) = (site.context.now(), decoded.rejected, Vec::new());
+    for traced in decoded.executions {
         let mut execution = traced.into_execution(NOBODY);
-        market.prices.complete(&mut execution);
-        execution
-    });
-    let receipt = site.ingest.submit(executions.collect()).await?;
-    let counts = [receipt.accepted, receipt.duplicates, decoded.rejected.len()];
-    site.context.metrics.usage.ingested("traces", counts, site.context.now());
-    let reasons: Vec<String> = decoded
-        .rejected
-        .iter()
-        .chain(&decoded.warnings)
-        .take(20)
-        .map(|(what, reason)| format!("{what}: {reason}"))
-        .collect();
-    Ok(answer(encoding, decoded.rejected.len(), &reasons.join("; ")))
+        execution.served_model = execution.served_model.filter(|text| is_keepable(text));
+        execution.served_by = execution.served_by.filter(|text| is_keepable(text));
+        match execution.check(now) {
+            Ok(()) => {
+                market.prices.complete(&mut execution);
+                executions.push(execution);
+            }
+            Err(reason) => rejected.push((execution.id, reason)),
+        }
+    }
+    let receipt = site.ingest.submit(executions).await?;
+    let counts = [receipt.accepted, receipt.duplicates, rejected.len()];
+    site.context.metrics.usage.ingested("traces", counts, now);
+    let reasons: Vec<String> =
+        rejected.iter().chain(&decoded.warnings).take(20).map(|(what, reason)| format!("{what}: {reason}")).collect();
+    Ok(answer(encoding, rejected.len(), &reasons.join("; ")))
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding, Error> {

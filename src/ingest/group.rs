@@ -76,6 +76,7 @@ impl Groups {
         }
         let new: Vec<Row<'_>> = rows.iter().map(|numbered| numbered.row).collect();
         if executions::insert(&mut tx, &new).await? != new.len() as u64 {
+            tx.abandon();
             return Ok(None);
         }
         rollups::add(&mut tx, &rolled_up(&new)).await?;

@@ -128,6 +128,10 @@ async fn what_cannot_be_read_is_refused_in_one_shape() {
     check("POST /v1/executions", "", &[0xff, 0xfe], 422).await;
     check("POST /v1/traces", "Content-Type: application/json\r\n", b"nonsense", 422).await;
     check("POST /v1/estimate", "", b"{}", 422).await;
+    let most = br#"{"model":"a/old","input_tokens":18446744073709551615,"output_tokens":1}"#;
+    assert_eq!(platform.call("ingest", "POST /v1/estimate", "", most).await.0, 200);
+    check("GET /v1/models/%FF", "", b"", 404).await;
+    check("GET /v1/users/%00/allowance", "", b"", 404).await;
     check("POST /v1/classify?status=many", "", b"{}", 422).await;
     check("POST /v1/executions", "", &vec![b' '; 17 << 20], 413).await;
     platform.end().await;
@@ -240,5 +244,32 @@ async fn the_api_describes_every_call_it_has() {
         count += 1;
     }
     assert!(count >= 8, "{count}");
+    platform.end().await;
+}
+
+#[tokio::test]
+async fn a_question_about_spend_that_has_no_answer_is_refused() {
+    let platform = Platform::new().await;
+    for question in [
+        "per=day&since=2001-01-01",
+        "until=%2B262142-12-31",
+        "since=-262143-01-01",
+        "tz=Mars/Base",
+        "by=colour",
+        "per=week",
+        "limit=x",
+    ] {
+        let (status, answer) = platform.get(&format!("/v1/spend?{question}")).await;
+        assert_eq!(status, 422, "{question}: {answer}");
+    }
+    platform.end().await;
+}
+
+#[tokio::test]
+async fn one_row_that_cannot_be_true_fails_no_other() {
+    let platform = Platform::new().await;
+    let absurd = row("e1", "u1", "9000000000");
+    let (status, answer) = platform.post("/v1/executions", &json!([absurd, row("e2", "u1", "1")]).to_string()).await;
+    assert_eq!((status, &answer["accepted"], &answer["rejected"][0]["id"]), (200, &json!(1), &json!("e1")));
     platform.end().await;
 }

@@ -306,7 +306,7 @@ async fn the_digest_tells_the_admins_each_change_once() {
 #[tokio::test]
 async fn hostile_names_break_no_mail() {
     let world = World::new().await;
-    let evil = "<script>alert(1)</script>\r\nBcc: x@evil.example\u{202e}\u{0}".repeat(20);
+    let evil = "<script>alert(1)</script>\r\nBcc: x@evil.example\u{202e}\u{1}".repeat(20);
     let entries = [
         json!({"user": {"id": "u1", "email": "u1@platform.example", "name": evil}}),
         json!({"resource": {"id": "r1", "user": "u1", "model": "a/old", "name": evil}}),

@@ -2,25 +2,18 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Execution;
+use super::{Execution, is_keepable};
 use crate::domain::answer::{self, Hints};
 use crate::domain::money::NanoUsd;
 use crate::domain::outcome::Outcome;
 use crate::domain::provider::Provider;
 use crate::domain::reading::{Reading, Usage};
-
-/// Ids, names and models longer than this are somebody's mistake, and would be kept with every row.
-const TEXT_BYTES_MAX: usize = 256;
-/// A clock may be this far ahead.
-const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
-/// OpenRouter began in 2023: nothing ran before.
-const FIRST_SECOND: i64 = 1_672_531_200;
 
 /// Why a row was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +25,7 @@ pub struct Rejection {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a JSON object")]
 struct Wire<'a> {
     #[serde(borrow)]
     id: Text<'a>,
@@ -120,7 +114,7 @@ fn unreadable(row: &str, error: &serde_json::Error) -> Rejection {
 
 fn build(wire: Wire<'_>, now: DateTime<Utc>) -> Result<Execution, String> {
     let provider = provider(wire.provider.as_ref())?;
-    let at = time(&wire.at.0, now)?;
+    let at = time(&wire.at.0)?;
     let reading = read(&wire, provider, now)?;
     let mut usage = reading.usage;
     if let Some(given) = wire.usage {
@@ -129,26 +123,26 @@ fn build(wire: Wire<'_>, now: DateTime<Utc>) -> Result<Execution, String> {
     if let Some(cost) = wire.cost_usd.filter(|cost| cost.get() != "null") {
         usage.cost = Some(dollars(cost)?);
     }
-    let model = required("model", wire.model)?;
-    let served_model = optional("served_model", wire.served_model)?.or(reading.model);
-    Ok(Execution {
-        id: required("id", wire.id)?,
+    let model = wire.model.0.into_owned();
+    let served_model = optional(wire.served_model).or(reading.model);
+    let execution = Execution {
+        id: wire.id.0.into_owned(),
         at,
-        user: required("user", wire.user)?,
-        resource: optional("resource", wire.resource)?,
-        key: optional("key", wire.key)?,
+        user: wire.user.0.into_owned(),
+        resource: optional(wire.resource),
+        key: optional(wire.key),
         provider,
-        served_model: served_model.filter(|served| *served != model && served.len() <= TEXT_BYTES_MAX),
+        served_model: served_model.filter(|served| *served != model && is_keepable(served)),
         model,
-        served_by: optional("served_by", wire.served_by)?
-            .or(reading.served_by)
-            .filter(|name| name.len() <= TEXT_BYTES_MAX),
+        served_by: optional(wire.served_by).or(reading.served_by).filter(|name| is_keepable(name)),
         outcome: outcome(reading.verdict.map(|verdict| verdict.outcome), wire.status, provider, wire.output_valid),
         status: wire.status,
         usage,
         is_estimated: false,
         latency_ms: wire.latency_ms.filter(|ms| ms.is_finite()).map(whole_milliseconds),
-    })
+    };
+    execution.check(now)?;
+    Ok(execution)
 }
 
 /// What the answer says, be it a body, a stream or an error.
@@ -217,7 +211,7 @@ fn dollars(cost: &RawValue) -> Result<NanoUsd, String> {
     let amount: NanoUsd = text.parse().map_err(|_| {
         format!("cost_usd: {} is not an amount of dollars; write a decimal such as \"0.00123\"", shorten(cost.get()))
     })?;
-    if amount < NanoUsd::ZERO { Err(format!("cost_usd: {text} is negative")) } else { Ok(amount) }
+    Ok(amount)
 }
 
 fn provider(name: Option<&Text<'_>>) -> Result<Provider, String> {
@@ -228,43 +222,15 @@ fn provider(name: Option<&Text<'_>>) -> Result<Provider, String> {
     }
 }
 
-fn time(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
     let at = DateTime::parse_from_rfc3339(text)
-        .map_err(|_| format!("at: {:?} is not a time like 2026-06-08T01:00:00Z", shorten(text)))?
-        .with_timezone(&Utc);
-    if at - now > AHEAD_MAX {
-        return Err(format!("at: {text} is more than a day ahead; is the sender's clock right?"));
-    }
-    if at.timestamp() < FIRST_SECOND {
-        return Err(format!("at: {text} is before 2023; is it in another unit?"));
-    }
-    Ok(at)
-}
-
-fn required(field: &str, text: Text<'_>) -> Result<String, String> {
-    check(field, &text.0)?;
-    Ok(text.0.into_owned())
+        .map_err(|_| format!("at: {:?} is not a time like 2026-06-08T01:00:00Z", shorten(text)))?;
+    Ok(at.with_timezone(&Utc))
 }
 
 /// An empty text says as little as none.
-fn optional(field: &str, text: Option<Text<'_>>) -> Result<Option<String>, String> {
-    match text {
-        Some(text) if !text.0.is_empty() => required(field, text).map(Some),
-        _ => Ok(None),
-    }
-}
-
-fn check(field: &str, text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err(format!("{field} is empty"));
-    }
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("{field} is {} bytes long; at most {TEXT_BYTES_MAX} are taken", text.len()));
-    }
-    if text.bytes().any(|byte| byte.is_ascii_control()) {
-        return Err(format!("{field} has control characters"));
-    }
-    Ok(())
+fn optional(text: Option<Text<'_>>) -> Option<String> {
+    text.map(|text| text.0.into_owned()).filter(|text| !text.is_empty())
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
@@ -356,11 +322,21 @@ mod tests {
         check(json!({"provider": "azure"}), "provider");
         check(json!({"cost_usd": "a lot"}), "cost_usd");
         check(json!({"cost_usd": -1}), "negative");
+        check(json!({"cost_usd": 9_000_000_000_u64}), "more than any request costs");
+        check(json!({"usage": {"prompt_tokens": u64::MAX / 2}}), "more than any request has");
+        check(json!({"status": 7}), "no HTTP status");
         check(json!({"usage": 3}), "usage: it is not an object");
         check(json!({"user": "x".repeat(300)}), "at most 256");
         check(json!({"model": "a\nb"}), "control characters");
         assert_eq!(parse("{\"id\":\"e9\"}", now()).unwrap_err().id.as_deref(), Some("e9"));
         assert!(parse("nonsense", now()).unwrap_err().reason.contains("not a JSON object"));
+    }
+
+    #[test]
+    fn what_an_answer_says_beside_the_point_costs_no_row() {
+        let odd = json!({"id": "gen-1", "model": "a\u{0}b", "provider": "x".repeat(300), "choices": [{"finish_reason": "stop"}]});
+        let execution = read(&json!({"response": odd}));
+        assert_eq!((execution.served_model, execution.served_by), (None, None));
     }
 
     proptest! {

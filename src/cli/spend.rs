@@ -79,12 +79,6 @@ pub(super) async fn run(options: Options, context: &Context, out: &mut impl Writ
     let mut table = Table::new(&columns);
     for line in lines {
         let sums = line.sums;
-        let failed = sums.rate_limited()
-            + sums.out_of_credit
-            + sums.unavailable
-            + sums.upstream_failures
-            + sums.other_failures
-            + sums.bad_outputs;
         let row = [
             json!(line.name),
             json!(sums.spent().to_string()),
@@ -92,7 +86,7 @@ pub(super) async fn run(options: Options, context: &Context, out: &mut impl Writ
             json!(sums.executions),
             json!(sums.input_tokens),
             json!(sums.output_tokens),
-            json!(failed),
+            json!(sums.failed()),
         ];
         table.row(line.day.map(|day| json!(day)).into_iter().chain(row).collect());
     }

@@ -172,6 +172,13 @@ impl Measures {
         NanoUsd(self.cost)
     }
 
+    /// All that did not end well.
+    #[must_use]
+    pub fn failed(&self) -> i64 {
+        let unserved = self.rate_limited() + self.out_of_credit + self.unavailable;
+        unserved + self.upstream_failures + self.other_failures + self.bad_outputs
+    }
+
     /// 429s of every kind.
     #[must_use]
     pub fn rate_limited(&self) -> i64 {

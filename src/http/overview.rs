@@ -5,18 +5,26 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::view::{ago, change, mail, model_url, troubles};
 use super::{Error, Site};
 use crate::domain::lifecycle::{Known, State as ModelState, Tracked};
+use crate::domain::money::NanoUsd;
+use crate::domain::period::Period;
+use crate::domain::rollup::{Measures, QUARTERS_PER_DAY};
 use crate::job::JOBS;
 use crate::mail::admin::Usage;
 use crate::mail::text::{days_from, harmless, moment, short_day, span};
+use crate::spend;
+use crate::store::rollups::Group;
 use crate::store::runs::Run;
 use crate::store::{self, Tx};
 
 const ROWS_MAX: usize = 12;
+/// Users whose spend is shown.
+const SPENDERS_MAX: usize = 8;
 const REFRESH_S: u32 = 30;
 /// Who left longer ago than this is history.
 const GONE_SHOWN_DAYS: i64 = 30;
@@ -47,6 +55,7 @@ pub(super) async fn show(State(site): State<Site>) -> Result<Response, Error> {
             "next_at": next_fetch(&site, now),
         },
         "troubles": troubles,
+        "spend": spent(&mut tx, now).await?,
         "leaving": leaving(&known, &usage, now),
         "missing": missing(&known, &usage, now),
         "changes": changes.iter().map(change).collect::<Vec<_>>(),
@@ -79,6 +88,31 @@ fn next_fetch(site: &Site, now: DateTime<Utc>) -> String {
     schedule
         .and_then(|schedule| schedule.next(now))
         .map_or_else(|| "never".to_owned(), |at| format!("in {}", span(at - now)))
+}
+
+/// What was spent today and in 30 days (UTC), and by whom.
+async fn spent(tx: &mut Tx, now: DateTime<Utc>) -> Result<Value, Error> {
+    let cents = |amount: NanoUsd| format!("{:.2}", amount.to_decimal());
+    let day = Period::day(now.date_naive(), Tz::UTC);
+    let month = Period { from: day.from - 29 * QUARTERS_PER_DAY, until: day.until };
+    let total = |sums: &BTreeMap<i64, Measures>| cents(sums.values().map(Measures::spent).sum());
+    let today = spend::sum(tx, day, None, Group::Provider).await?;
+    let users = spend::sum(tx, month, None, Group::User).await?;
+    let mut top: Vec<(&i64, &Measures)> = users.iter().collect();
+    top.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.cost));
+    top.truncate(SPENDERS_MAX);
+    let numbers: Vec<i64> = top.iter().map(|(user, _)| **user).collect();
+    let names = store::rollups::texts(tx, &numbers).await?;
+    let row = |(user, sums): (&i64, &Measures)| {
+        json!({
+            "name": names.get(user).map_or_else(String::new, |name| harmless(name)),
+            "executions": sums.executions,
+            "failed": sums.failed(),
+            "spent": cents(sums.spent()),
+        })
+    };
+    let rows: Vec<Value> = top.into_iter().map(row).collect();
+    Ok(json!({ "today": total(&today), "month": total(&users), "users": rows }))
 }
 
 /// Models with an announced end, the nearest first; those in use before the others of the same day.

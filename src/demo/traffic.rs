@@ -1,7 +1,8 @@
 //! What the users' resources run: the executions of the demo's platform, settled by the seed. Pure, like the world.
 //!
 //! Each hour of each resource depends on the seed, the resource and the hour alone, so that any time can be asked
-//! for, in any pieces, and is always the same. Most of it is habit; stories add what is out of the ordinary.
+//! for, in any pieces, and is always the same. Most of it is habit; a few stories are
+//! out of the ordinary.
 
 mod fate;
 mod habits;
@@ -30,6 +31,8 @@ use crate::domain::provider::Provider;
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 /// Nothing begins in the last moments of an hour, so that what is tried next lies in the same hour.
 const LAST_MS: i64 = 20_000;
+/// More models than this are not tried: it would take too long.
+const TRIES: usize = 4;
 /// The pause before the next model is tried, in milliseconds.
 const PAUSE_MS: Range<i64> = 20..400;
 /// In a storm so many of a hundred are refused.
@@ -75,7 +78,7 @@ impl Traffic {
         let events = Events::new(world);
         let models: Vec<Model> = all.models.iter().map(|id| Model::new(id, world, &events, from)).collect();
         all.settle(until, |resource, at| patience(resource, &models, at));
-        let stories = story::place(seed, &all, &models, until);
+        let stories = story::place(seed, &mut all, &models, until);
         for story in stories.iter().filter(|story| story.twist == Twist::Broke) {
             all.owners[story.subject].key = habits::OWN_KEY;
         }
@@ -103,8 +106,9 @@ impl Traffic {
             for story in &stories {
                 story.bend(&mut effect, place, resource, hour.start);
             }
-            let usual = effect.times * self.all.rate(resource, hour);
-            let rate = effect.instead.unwrap_or(usual);
+            let usual =
+                if effect.is_sleepless { Population::average(resource, hour) } else { self.all.rate(resource, hour) };
+            let rate = usual * effect.times;
             if rate <= 0.0 {
                 continue;
             }
@@ -129,7 +133,7 @@ impl Traffic {
         };
         let passed_over = choices.iter().take_while(is_known_away).count();
         let first = if passed_over == choices.len() || rng.u32(..100) < STUBBORN_PERCENT { 0 } else { passed_over };
-        for choice in &choices[first..] {
+        for choice in choices[first..].iter().take(TRIES) {
             let execution = self.execute(&call, choice, &mut rng);
             let goes_on = fate::leads_to_fallback(execution.outcome);
             let took = i64::from(execution.latency_ms.unwrap_or(0)) + rng.i64(PAUSE_MS);
@@ -150,7 +154,7 @@ impl Traffic {
             Some(model) => self.models[model].at(call.at).map(|offer| self.routed(offer, call.at, rng)),
         };
         let outcome = self.outcome(call, choice, offer, rng);
-        let mix = resource.mix.scaled(call.effect.tokens_percent);
+        let mix = resource.mix.scaled(100 * call.effect.tokens);
         let whole = offer.map(|offer| mix.usage(offer, rng)).unwrap_or_default();
         let mut usage = fate::used(outcome, whole, rng);
         let latency = fate::latency(outcome, &usage, offer, rng);

@@ -311,6 +311,11 @@ impl Population {
         1.0 + GROWTH_A_DAY * f64::max(0.0, days(at - self.from))
     }
 
+    /// How often the resource runs in its average hour by now.
+    pub(super) fn average(resource: &Resource, hour: &Hour) -> f64 {
+        resource.per_day / 24.0 * hour.growth
+    }
+
     /// How often the resource is to run in the hour, if nothing is in its way.
     pub(super) fn rate(&self, resource: &Resource, hour: &Hour) -> f64 {
         let owner = &self.owners[resource.owner];
@@ -319,7 +324,7 @@ impl Population {
         if share <= 0.0 || !owner.is_there(hour.start, clock.day) {
             return 0.0;
         }
-        resource.per_day / 24.0 * share * hour.growth
+        share * Self::average(resource, hour)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tokens of an execution: each resource has a kind of work, and each execution of it differs somewhat.
 
-use std::cmp::min;
+use std::cmp::{max, min};
 
 use fastrand::Rng;
 
@@ -9,17 +9,17 @@ use crate::domain::reading::Usage;
 
 /// Kinds of work, the lightest first.
 const WORK: [Mix; 6] = [
-    Mix { input: 2_500, output: 120, cached_percent: 0 },
-    Mix { input: 12_000, output: 900, cached_percent: 45 },
-    Mix { input: 24_000, output: 1_200, cached_percent: 10 },
-    Mix { input: 6_000, output: 4_000, cached_percent: 0 },
-    Mix { input: 90_000, output: 2_500, cached_percent: 10 },
-    Mix { input: 220_000, output: 8_000, cached_percent: 75 },
+    Mix { input: 3_000, output: 150, cached_percent: 0 },
+    Mix { input: 18_000, output: 1_200, cached_percent: 45 },
+    Mix { input: 36_000, output: 1_600, cached_percent: 10 },
+    Mix { input: 8_000, output: 5_000, cached_percent: 0 },
+    Mix { input: 120_000, output: 3_000, cached_percent: 10 },
+    Mix { input: 300_000, output: 9_000, cached_percent: 75 },
 ];
 /// How many of them are light enough for what runs often.
 const LIGHT: usize = 4;
 /// Who runs a resource more often than this a day keeps its executions light.
-const OFTEN: f64 = 12.0;
+const OFTEN: f64 = 30.0;
 /// How far one resource's work differs from another's of the kind, in percent.
 const SPREAD: std::ops::RangeInclusive<u64> = 60..=170;
 /// How far one execution differs from another, in percent; three such factors are multiplied.
@@ -60,9 +60,10 @@ impl Mix {
         Self { input: self.input * percent / 100, output: self.output * percent / 100, ..self }
     }
 
-    /// Whether a model takes a percentage of the usual tokens.
-    pub(super) fn fits(self, percent: u64, offer: &Offer) -> bool {
-        self.input * percent / 100 <= offer.context * 9 / 10
+    /// How much heavier it may become, in percent, so that a model takes so many times the tokens still, mostly even
+    /// those of executions longer than usual.
+    pub(super) fn room(self, times: u64, offer: &Offer) -> u64 {
+        offer.context * 60 / max(1, self.input * times)
     }
 
     /// The tokens of the typical execution.
@@ -79,7 +80,7 @@ impl Mix {
 
     fn split(self, input: u64, output: u64, thought_percent: u64, offer: &Offer) -> Usage {
         let input = min(input, offer.context * 9 / 10);
-        let output = std::cmp::max(1, min(output, offer.context / 10));
+        let output = max(1, min(output, offer.context / 10));
         let percent = if offer.reads_cache { self.cached_percent } else { 0 };
         let cached = input * percent / 100 / CACHE_BLOCK * CACHE_BLOCK;
         let writes = offer.writes_cache && percent > 0;

@@ -153,6 +153,12 @@ impl Model {
         offer.is_none().then_some(*from)
     }
 
+    /// Whether it is served all the time.
+    pub(super) fn is_served_through(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+        let later = self.steps[self.passed(from)..].iter().take_while(|(at, _)| *at < until);
+        self.at(from).is_some() && later.into_iter().all(|(_, offer)| offer.is_some())
+    }
+
     /// Whether it will be served later.
     pub(super) fn returns_after(&self, at: DateTime<Utc>) -> bool {
         self.steps[self.passed(at)..].iter().any(|(_, offer)| offer.is_some())

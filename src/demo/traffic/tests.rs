@@ -53,6 +53,10 @@ fn is_listed(execution: &Execution) -> bool {
     execution.provider == Provider::Openrouter
 }
 
+fn is_missing(execution: &Execution) -> bool {
+    matches!(execution.outcome, Outcome::ModelDeprecated | Outcome::ModelNotFound | Outcome::NoEndpoints)
+}
+
 /// The price schedule that the world shows under an id.
 fn prices(world: &World, id: &str, at: DateTime<Utc>) -> Option<Prices> {
     world.model(id, at).map(|answer| Prices::parse(answer["data"].get("pricing")))
@@ -69,8 +73,8 @@ fn stories(twist: Twist) -> impl Iterator<Item = (&'static Played, &'static Stor
         .filter(move |(_, story)| story.twist == twist)
 }
 
-fn spent<'a>(executions: impl IntoIterator<Item = &'a Execution>) -> i64 {
-    executions.into_iter().filter_map(|execution| execution.usage.cost).sum::<NanoUsd>().0
+fn spent<'a>(executions: impl Iterator<Item = &'a Execution>) -> NanoUsd {
+    executions.filter_map(|execution| execution.usage.cost).sum()
 }
 
 proptest! {
@@ -211,15 +215,12 @@ fn most_that_answer_tell_their_cost() {
 
 #[test]
 fn few_fail_and_in_every_way() {
-    let Played { world, traffic, executions, .. } = played();
-    let is_quiet = |execution: &&Execution| {
-        let is_served = !is_listed(execution) || world.model(&row(execution), execution.at).is_some();
-        let is_told = traffic
-            .stories
-            .iter()
-            .any(|story| matches!(story.twist, Twist::Storm | Twist::Broke) && story.holds(execution.at));
-        is_served && !is_told
+    let Played { traffic, executions, .. } = played();
+    let is_told = |execution: &Execution| {
+        let mut stories = traffic.stories.iter();
+        stories.any(|story| matches!(story.twist, Twist::Storm | Twist::Broke) && story.holds(execution.at))
     };
+    let is_quiet = |execution: &&Execution| !is_missing(execution) && !is_told(execution);
     let quiet: Vec<_> = executions.iter().filter(is_quiet).collect();
     let failed: Vec<_> = quiet.iter().filter(|execution| execution.outcome != Outcome::Success).collect();
     let per_mille = percent(failed.len() * 10, quiet.len());
@@ -237,17 +238,17 @@ fn what_is_not_served_fails_and_the_fallback_is_tried() {
     let with: HashSet<&str> =
         directory.iter().filter(has_fallback).filter_map(|line| line["resource"]["id"].as_str()).collect();
     let (mut missing, mut helped) = (0, 0);
-    for execution in executions.iter().filter(|execution| is_listed(execution)) {
-        let is_served = world.model(&row(execution), execution.at).is_some();
-        let is_missing =
-            matches!(execution.outcome, Outcome::ModelDeprecated | Outcome::ModelNotFound | Outcome::NoEndpoints);
-        assert!(is_served != is_missing || execution.outcome == Outcome::NoBalance, "{execution:?}");
+    for (place, execution) in executions.iter().enumerate().filter(|(_, execution)| is_listed(execution)) {
+        let is_missing = is_missing(execution);
+        if is_missing || place % 5 == 0 {
+            let is_served = world.model(&row(execution), execution.at).is_some();
+            assert!(is_served != is_missing || execution.outcome == Outcome::NoBalance, "{execution:?}");
+        }
         missing += usize::from(is_missing);
         let resource = execution.resource.as_deref().expect("a resource");
         if is_missing && with.contains(resource) {
             let soon = execution.at..execution.at + TimeDelta::seconds(2);
-            let begin = executions.partition_point(|other| other.at <= execution.at);
-            let next = executions[begin..].iter().take_while(|other| soon.contains(&other.at));
+            let next = executions[place + 1..].iter().take_while(|other| soon.contains(&other.at));
             helped += usize::from(next.into_iter().any(|other| other.resource.as_deref() == Some(resource)));
         }
     }
@@ -276,9 +277,8 @@ fn a_loop_spends_fifty_times_the_usual() {
         let month = story.from - TimeDelta::days(28)..story.from;
         let before = std::cmp::max(1, tokens(&|known| month.contains(&known.at)) / (28 * 24));
         assert!((20..100).contains(&(inside / before)), "{inside} after {before}");
-        assert!(
-            spent(own.iter().copied().filter(|known| story.holds(known.at))) > 5_000_000_000 || !resource.tells_cost
-        );
+        let spent = spent(own.into_iter().filter(|known| story.holds(known.at)));
+        assert!(spent > NanoUsd::dollars(8), "{spent}");
     }
 }
 
@@ -287,13 +287,13 @@ fn a_step_stays_and_a_drift_is_slow() {
     for (twist, least) in [(Twist::Step, 230), (Twist::Drift, 150)] {
         for (played, story) in stories(twist) {
             let resource = &played.traffic.all.resources[story.subject];
-            let tokens = |from: DateTime<Utc>, days| -> u64 {
-                let executions = played.traffic.between(from, from + TimeDelta::days(days));
+            let tokens = |from: DateTime<Utc>, until: DateTime<Utc>| -> u64 {
+                let executions = played.traffic.between(from, until);
                 let own = executions.iter().filter(|known| known.resource.as_ref() == Some(&resource.id));
                 own.filter_map(|known| known.usage.input_tokens).sum()
             };
-            let before = tokens(story.from - TimeDelta::days(14), 14);
-            let after = tokens(end() - TimeDelta::days(3), 14);
+            let before = tokens(story.from - TimeDelta::days(14), story.from) / 2;
+            let after = tokens(end() - TimeDelta::days(7), end());
             assert!(after * 100 > before * least, "{twist:?}: {after} after {before}");
         }
     }

@@ -20,6 +20,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::SystemClock;
 use crate::config::load::Problem;
@@ -161,13 +165,23 @@ pub(crate) fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
         .ok_or_else(|| format!("{text:?} is neither a time like 2026-06-08T01:00:00Z nor a day like 2026-06-08"))
 }
 
+/// Says at each start that it starts; only its warnings matter.
+const NOISY: &str = "tokio_cron_scheduler";
+
 /// Starts the log on standard error.
 pub(crate) fn start_log(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level).unwrap_or_default();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let mut filter: Targets = config.log.level.parse().unwrap_or_default();
+    if !config.log.level.contains(NOISY) {
+        filter = filter.with_target(NOISY, LevelFilter::WARN);
+    }
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry();
     match config.log.format {
-        crate::config::LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        crate::config::LogFormat::Json => log.json().init(),
+        crate::config::LogFormat::Text => {
+            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            registry.with(log.with_ansi(ansi).with_filter(filter)).init();
+        }
+        crate::config::LogFormat::Json => registry.with(log.json().with_filter(filter)).init(),
     }
 }
 

@@ -447,7 +447,8 @@ fn check_address(address: &str) -> Result<(), String> {
 }
 
 fn check_level(level: &str) -> Result<(), String> {
-    tracing_subscriber::EnvFilter::try_new(level)
+    level
+        .parse::<tracing_subscriber::filter::Targets>()
         .map(drop)
         .map_err(|error| format!("{level:?} is not a log level: {error}"))
 }

@@ -216,3 +216,22 @@ async fn files_are_whole_messages() {
     let parsed = mail_parser::MessageParser::default().parse(&message).unwrap();
     assert_eq!((files.len(), parsed.message_id()), (1, Some("m0@x")));
 }
+
+#[tokio::test]
+async fn a_server_behind_tls_is_believed_by_its_ca_alone() {
+    let (world, _) = waiting(1).await;
+    let (server, url, ca) = SmtpServer::start_tls().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), ca).unwrap();
+    let mut config = Config::default();
+    config.mail.smtp_url = Some(SecretString::from(url));
+    *world.context.mailer.write().unwrap() = Mailer::new(&config).unwrap();
+    world.deliver().await;
+    assert_eq!(rows(&world).await, [("pending".to_owned(), 1)], "nobody vouches for it");
+    assert!(server.message_ids().is_empty());
+    config.mail.smtp_ca_file = Some(file.path().to_owned());
+    *world.context.mailer.write().unwrap() = Mailer::new(&config).unwrap();
+    world.clock.advance(TimeDelta::minutes(5));
+    assert_eq!(world.deliver().await, 1);
+    assert_eq!(server.message_ids(), ["<m0@x>"]);
+}

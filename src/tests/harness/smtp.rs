@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// What the server does with the next mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,25 @@ impl SmtpServer {
         (server, url)
     }
 
+    /// Starts it behind TLS from the first byte; gives its address, and the CA that vouches for it as PEM.
+    pub(crate) async fn start_tls() -> (Self, String, String) {
+        let (server, listener) = (Self::default(), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+        let url = format!("smtps://user:secret@localhost:{}", listener.local_addr().expect("an address").port());
+        let (acceptor, ca) = tls();
+        let accepting = server.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (server, acceptor) = (accepting.clone(), acceptor.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        server.talk(stream).await.ok();
+                    }
+                });
+            }
+        });
+        (server, url, ca)
+    }
+
     /// The next mails meet these faults, in order.
     pub(crate) fn fail(&self, faults: &[Fault]) {
         self.faults.lock().unwrap().extend(faults.iter().cloned());
@@ -52,8 +74,8 @@ impl SmtpServer {
         self.mails.lock().unwrap().iter().filter_map(ids).collect()
     }
 
-    async fn talk(&self, stream: TcpStream) -> std::io::Result<()> {
-        let (read, mut write) = stream.into_split();
+    async fn talk(&self, stream: impl AsyncRead + AsyncWrite) -> std::io::Result<()> {
+        let (read, mut write) = tokio::io::split(stream);
         let mut lines = BufReader::new(read).lines();
         write.write_all(b"220 test ready\r\n").await?;
         let mut fault = None;
@@ -89,11 +111,29 @@ impl SmtpServer {
                     }
                 }
                 "QUIT" => "221 bye",
-                "EHLO" => "250-test\r\n250 SIZE 10000000",
+                "EHLO" => "250-test\r\n250-AUTH PLAIN\r\n250 SIZE 10000000",
+                "AUTH" => "235 welcome",
                 _ => "250 ok",
             };
             write.write_all(format!("{reply}\r\n").as_bytes()).await?;
         }
         Ok(())
     }
+}
+
+/// A CA, and a server that it vouches for as localhost.
+fn tls() -> (TlsAcceptor, String) {
+    super::install_tls();
+    let ca_key = rcgen::KeyPair::generate().expect("a key");
+    let mut parameters = rcgen::CertificateParams::new(Vec::new()).expect("no names");
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = parameters.self_signed(&ca_key).expect("a CA");
+    let issuer = rcgen::Issuer::new(parameters, ca_key);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    let leaf = parameters.signed_by(&key, &issuer).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(vec![leaf.der().clone()], key).expect("a certificate and its key");
+    (TlsAcceptor::from(Arc::new(config)), ca.pem())
 }

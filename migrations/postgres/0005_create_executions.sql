@@ -1,4 +1,4 @@
--- Texts that many rows repeat (users, resources, keys, models, servers), by the number that stands for them; 0 is none.
+-- Texts that many rows repeat (users, resources, keys, models, servers), by the number that stands for them.
 CREATE TABLE names (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     text TEXT NOT NULL UNIQUE
@@ -12,11 +12,11 @@ CREATE TABLE executions (
     cost BIGINT,
     day INTEGER NOT NULL,
     user_no INTEGER NOT NULL,
-    resource_no INTEGER NOT NULL,
-    key_no INTEGER NOT NULL,
+    resource_no INTEGER,
+    key_no INTEGER,
     model_no INTEGER NOT NULL,
-    served_model_no INTEGER NOT NULL,
-    served_by_no INTEGER NOT NULL,
+    served_model_no INTEGER,
+    served_by_no INTEGER,
     input_tokens INTEGER,
     output_tokens INTEGER,
     cached_tokens INTEGER,
@@ -28,7 +28,7 @@ CREATE TABLE executions (
     status SMALLINT,
     estimated BOOLEAN NOT NULL,
     id TEXT NOT NULL,
-    PRIMARY KEY (day, id, user_no)
+    PRIMARY KEY (day, id, user_no) WITH (fillfactor = 100)
 ) PARTITION BY RANGE (day);
 
 CREATE TABLE executions_other PARTITION OF executions DEFAULT;

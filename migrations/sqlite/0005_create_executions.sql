@@ -1,4 +1,4 @@
--- Texts that many rows repeat (users, resources, keys, models, servers), by the number that stands for them; 0 is none.
+-- Texts that many rows repeat (users, resources, keys, models, servers), by the number that stands for them.
 CREATE TABLE names (
     id INTEGER PRIMARY KEY,
     text TEXT NOT NULL UNIQUE
@@ -11,11 +11,11 @@ CREATE TABLE executions (
     id TEXT NOT NULL,
     user_no INTEGER NOT NULL,
     at INTEGER NOT NULL,
-    resource_no INTEGER NOT NULL,
-    key_no INTEGER NOT NULL,
+    resource_no INTEGER,
+    key_no INTEGER,
     model_no INTEGER NOT NULL,
-    served_model_no INTEGER NOT NULL,
-    served_by_no INTEGER NOT NULL,
+    served_model_no INTEGER,
+    served_by_no INTEGER,
     provider INTEGER NOT NULL,
     outcome INTEGER NOT NULL,
     status INTEGER,

@@ -102,11 +102,11 @@ fn bind<'q>(query: SqliteQuery<'q>, row: &Row<'_>) -> SqliteQuery<'q> {
         .bind(execution.id.clone())
         .bind(row.user)
         .bind(execution.at.timestamp_micros())
-        .bind(row.resource)
-        .bind(row.key)
+        .bind(or_null(row.resource))
+        .bind(or_null(row.key))
         .bind(row.model)
-        .bind(row.served_model)
-        .bind(row.served_by)
+        .bind(or_null(row.served_model))
+        .bind(or_null(row.served_by))
         .bind(provider_code(execution.provider))
         .bind(execution.outcome.code())
         .bind(execution.status.map(i64::from))
@@ -118,6 +118,11 @@ fn bind<'q>(query: SqliteQuery<'q>, row: &Row<'_>) -> SqliteQuery<'q> {
         .bind(usage.cost.map(|cost| cost.0))
         .bind(execution.is_estimated)
         .bind(milliseconds(execution.latency_ms))
+}
+
+/// What has no name takes no room.
+fn or_null(number: i64) -> Option<i64> {
+    (number != 0).then_some(number)
 }
 
 /// No request has two billion tokens: what says so is kept as the most that a column takes.
@@ -156,11 +161,11 @@ async fn insert_postgres(tx: &mut sqlx::Transaction<'static, sqlx::Postgres>, ro
         .bind(column(rows, |row| row.execution.id.clone()))
         .bind(column(rows, |row| number(row.user)))
         .bind(column(rows, |row| row.execution.at.timestamp_micros()))
-        .bind(column(rows, |row| number(row.resource)))
-        .bind(column(rows, |row| number(row.key)))
+        .bind(column(rows, |row| or_null(row.resource).map(number)))
+        .bind(column(rows, |row| or_null(row.key).map(number)))
         .bind(column(rows, |row| number(row.model)))
-        .bind(column(rows, |row| number(row.served_model)))
-        .bind(column(rows, |row| number(row.served_by)))
+        .bind(column(rows, |row| or_null(row.served_model).map(number)))
+        .bind(column(rows, |row| or_null(row.served_by).map(number)))
         .bind(column(rows, |row| small(provider_code(row.execution.provider))))
         .bind(column(rows, |row| small(row.execution.outcome.code())))
         .bind(column(rows, |row| row.execution.status.map(|status| small(i64::from(status)))))

@@ -10,10 +10,13 @@ use crate::harness::openrouter::FakeOpenRouter;
 use crate::harness::smtp::SmtpServer;
 use crate::harness::{model, resource, user};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_openrouter-monitor");
+/// The program under test; `TEST_PROGRAM` names another build of it, for figures.
+fn binary() -> String {
+    std::env::var("TEST_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_openrouter-monitor").to_owned())
+}
 
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(binary());
     command.args(arguments).env("OPENROUTER_MONITOR__STORE__STATE_DIRECTORY", folder).stdin(Stdio::null());
     // Nobody answers there, at once.
     command.env("OPENROUTER_MONITOR__OPENROUTER__BASE_URL", "http://127.0.0.1:1/api/v1");

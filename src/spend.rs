@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::period::{Part, Period, day_in, midnight};
@@ -13,10 +13,10 @@ use crate::store::{self, Tx, names};
 
 /// How far back a question without a beginning looks.
 const DEFAULT_DAYS: i64 = 30;
-/// Days that one question may ask for apart.
-const DAYS_MAX: i64 = 400;
-/// Years that can be asked for.
-const YEARS: std::ops::Range<i32> = 2000..2100;
+/// OpenRouter began in 2023: nothing was spent before, whatever is asked for.
+const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2023, 1, 1).expect("a day");
+/// What is asked for beyond is asked for without an end.
+const LAST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2200, 1, 1).expect("a day");
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -63,41 +63,29 @@ impl std::str::FromStr for Moment {
             Ok(day) => Self::On(day),
             Err(_) => Self::At(crate::cli::parse_time(text)?),
         };
-        let year = match moment {
-            Self::On(day) => day.year(),
-            Self::At(at) => at.year(),
-        };
-        if YEARS.contains(&year) { Ok(moment) } else { Err(format!("{text:?} is not between 2000 and 2100")) }
+        Ok(moment)
     }
 }
 
 impl Question {
+    /// The time meant; nothing is known of any before [`FIRST_DAY`] or far ahead.
     fn moment(&self, moment: Moment) -> DateTime<Utc> {
         match moment {
             Moment::At(at) => at,
-            Moment::On(day) => midnight(day, self.zone),
+            Moment::On(day) => midnight(day.clamp(FIRST_DAY, LAST_DAY), self.zone),
         }
     }
 
-    /// The time asked for. Sums are kept by quarters of an hour, so both ends are quarters.
+    /// The time asked for, as far as anything can be known of it. Sums are kept by quarters of an hour, so both ends are
+    /// quarters.
     #[must_use]
     pub fn range(&self, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         let quarter = TimeDelta::minutes(15);
-        let until = self.until.map_or(now + quarter, |until| self.moment(until));
+        let (first, last) = (midnight(FIRST_DAY, self.zone), now + quarter);
+        let until = self.until.map_or(last, |until| self.moment(until)).clamp(first, last);
         let default = || midnight(day_in(until, self.zone), self.zone) - TimeDelta::days(DEFAULT_DAYS);
-        (self.since.map_or_else(default, |since| self.moment(since)), until)
-    }
-
-    /// Says what cannot be answered.
-    ///
-    /// # Errors
-    /// When more days are asked for apart than one answer has.
-    pub fn check(&self, now: DateTime<Utc>) -> Result<(), String> {
-        let (since, until) = self.range(now);
-        if self.per_day && (until - since).num_days() > DAYS_MAX {
-            return Err(format!("more than {DAYS_MAX} days are asked for apart; ask for them in parts"));
-        }
-        Ok(())
+        let since = self.since.map_or_else(default, |since| self.moment(since));
+        (since.clamp(first, until), until)
     }
 
     fn periods(&self, now: DateTime<Utc>) -> Vec<(Option<NaiveDate>, Period)> {

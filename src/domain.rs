@@ -9,6 +9,8 @@ pub mod change;
 pub mod diff;
 pub mod directory;
 pub mod execution;
+pub mod finding;
+pub mod incident;
 pub mod lifecycle;
 pub mod model;
 pub mod model_id;

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 
 use crate::domain::alert::Rule;
+use crate::domain::incident::Phase;
 use crate::domain::lifecycle::State;
 use crate::job::{Context, JOBS};
 use crate::metrics::{EXPIRY_SERIES_MAX, MODEL_STATES};
@@ -74,8 +75,10 @@ async fn read_models(context: &Context, tx: &mut Tx) -> store::Result<()> {
     }
     let open = store::incidents::all_open(tx).await?;
     for rule in Rule::ALL {
-        let firing = open.iter().filter(|open| open.incident.rule == *rule).count();
-        metrics.alerts.with_label_values(&[rule.as_str(), "firing"]).set(i64::try_from(firing).unwrap_or(0));
+        for phase in [Phase::Pending, Phase::Firing] {
+            let count = open.iter().filter(|open| open.rule == *rule && open.phase == phase).count();
+            metrics.alerts.with_label_values(&[rule.as_str(), phase.as_str()]).set(i64::try_from(count).unwrap_or(0));
+        }
     }
     if let Some(fetch) = store::lists::last_accepted(tx).await? {
         metrics.list_accepted.set(seconds(fetch.at));

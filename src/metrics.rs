@@ -13,6 +13,7 @@ use prometheus::{
 use crate::domain::alert::Rule;
 use crate::domain::catalog::Refusal;
 use crate::domain::change::ChangeKind;
+use crate::domain::incident::Phase;
 
 pub use cap::{Cap, OTHER};
 pub use usage::{ERROR_KINDS, SPEND_WINDOWS, USER_SERIES_MAX, Usage, dollars};
@@ -215,7 +216,9 @@ impl Families {
             self.model_changes.with_label_values(&[kind.as_str()]);
         }
         for rule in Rule::ALL {
-            self.alerts.with_label_values(&[rule.as_str(), "firing"]);
+            for phase in [Phase::Pending, Phase::Firing] {
+                self.alerts.with_label_values(&[rule.as_str(), phase.as_str()]);
+            }
         }
         self.usage.begin_at_zero();
         for reason in Refusal::REASONS {

@@ -178,15 +178,12 @@ impl<W: Write> Teller<'_, W> {
                 "before": change.before, "after": change.after});
             self.print(&object, &format!("{:20} {}: {}", change.kind.as_str(), change.model, change.describe()))?;
         }
-        for (open, resolved) in incidents {
-            let state = if resolved.is_some() { "resolved" } else { "firing" };
-            let object = json!({"type": "alert", "at": stamp(now), "rule": open.incident.rule.as_str(),
-                "subject": {"account": open.incident.subject}, "state": state, "value": null, "threshold": null,
-                "incident": open.incident.id});
-            self.print(
-                &object,
-                &format!("{:20} {} {state}: {}", open.incident.rule.as_str(), open.incident.subject, open.detail),
-            )?;
+        for row in incidents {
+            let state = row.phase.as_str();
+            let (value, threshold) = row.finding.as_ref().map(|found| (found.value, found.threshold)).unzip();
+            let object = json!({"type": "alert", "at": stamp(now), "rule": row.rule, "subject": row.subject,
+                "state": state, "value": value, "threshold": threshold, "incident": row.id});
+            self.print(&object, &format!("{:20} {} {state}: {}", row.rule.as_str(), row.subject.id(), row.detail))?;
         }
         for mail in mails {
             self.last_mail = mail.id;

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 use rust_decimal::RoundingStrategy::MidpointNearestEven;
 use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Nano-dollars in a dollar. The cheapest token costs about five nano-dollars, and 2^63 of them are nine billion
@@ -15,7 +16,8 @@ use serde_json::Value;
 const PER_DOLLAR: i64 = 1_000_000_000;
 
 /// An amount of US dollars in whole billionths. Sums saturate: nine billion dollars are an error of somebody else's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct NanoUsd(pub i64);
 
 impl NanoUsd {

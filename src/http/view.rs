@@ -10,12 +10,13 @@ use minijinja::{Environment, Value};
 use serde_json::json;
 
 use super::{Error, Site};
+use crate::domain::alert::Rule;
 use crate::domain::change::{Change, ChangeKind};
+use crate::domain::incident::Phase;
 use crate::job::Context;
 use crate::mail::text::{harmless, moment};
-use crate::store;
-use crate::store::incidents::Open;
 use crate::store::outbox::Row;
+use crate::store::{self, incidents};
 use crate::template::{environment, templates};
 
 const TEMPLATES: &[(&str, &str)] = templates!["templates/":
@@ -82,7 +83,8 @@ pub(super) struct Trouble {
 /// Open incidents, mails given up, and jobs whose last run failed.
 pub(super) async fn troubles(context: &Arc<Context>) -> Result<Vec<Trouble>, Error> {
     let mut tx = context.db.read().await?;
-    let mut troubles: Vec<Trouble> = store::incidents::all_open(&mut tx).await?.iter().map(incident).collect();
+    let mut troubles: Vec<Trouble> =
+        incidents::all_open(&mut tx).await?.iter().filter(|open| open.phase != Phase::Pending).map(incident).collect();
     for run in store::runs::latest(&mut tx).await? {
         if run.state == "failed" || run.state == "retry" {
             let title = format!("The job {} failed", run.job);
@@ -101,13 +103,14 @@ pub(super) async fn troubles(context: &Arc<Context>) -> Result<Vec<Trouble>, Err
     Ok(troubles)
 }
 
-fn incident(open: &Open) -> Trouble {
-    let title = match open.incident.rule {
-        crate::domain::alert::Rule::ListImplausible => "OpenRouter's list is not believed".to_owned(),
-        crate::domain::alert::Rule::BulkEvent => "Many models vanished together".to_owned(),
-        crate::domain::alert::Rule::JobStale => format!("The job {} fails", harmless(&open.incident.subject)),
+fn incident(open: &incidents::Row) -> Trouble {
+    let title = match open.rule {
+        Rule::ListImplausible => "OpenRouter's list is not believed".to_owned(),
+        Rule::BulkEvent => "Many models vanished together".to_owned(),
+        Rule::JobStale => format!("The job {} fails", harmless(open.subject.id())),
+        rule => format!("{} of {} {}", rule.as_str(), open.subject.kind(), harmless(open.subject.id())),
     };
-    Trouble { title, since: moment(open.incident.opened_at), detail: harmless_text(&open.detail) }
+    Trouble { title, since: moment(open.opened_at), detail: harmless_text(&open.detail) }
 }
 
 fn harmless_text(text: &str) -> String {

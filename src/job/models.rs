@@ -8,8 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 
 use super::{Context, Error, Spec, notices};
-use crate::domain::alert::{Incident, Rule};
+use crate::domain::alert::{Rule, Subject};
 use crate::domain::catalog::{Catalog, Refusal};
+use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::{self, BulkEvent, Known, Presence, State, Step};
 use crate::domain::model_id::ModelId;
 use crate::mail::admin::{Desk, Trouble};
@@ -182,7 +183,7 @@ async fn refuse(context: &Context, refusal: Refusal, now: DateTime<Utc>) -> Resu
     let mut tx = context.db.write().await?;
     let reason = refusal.to_string();
     store::lists::refuse(&mut tx, &Fetch { at: now, listed: 0, rejected: 0, refused: Some(reason.clone()) }).await?;
-    let fresh = Incident::open(Rule::ListImplausible, LIST, now);
+    let fresh = Occurrence::open(Rule::ListImplausible, Subject::Account(LIST.to_owned()), now);
     store::incidents::open(&mut tx, &fresh, &reason).await?;
     let incident = open_of(&mut tx, Rule::ListImplausible, LIST).await?.unwrap_or(fresh);
     let refusals = store::lists::refused_in_a_row(&mut tx).await?;
@@ -200,7 +201,7 @@ async fn refuse(context: &Context, refusal: Refusal, now: DateTime<Utc>) -> Resu
     Ok(Error::Retry(openrouter::Error::Refused(refusal).into(), None))
 }
 
-fn refused(incident: &Incident, reason: &str, last: Option<&Fetch>) -> Trouble {
+fn refused(incident: &Occurrence, reason: &str, last: Option<&Fetch>) -> Trouble {
     Trouble {
         title: "OpenRouter's list of models is not believed".to_owned(),
         resolved: false,
@@ -213,9 +214,15 @@ fn refused(incident: &Incident, reason: &str, last: Option<&Fetch>) -> Trouble {
     }
 }
 
-async fn open_of(tx: &mut Tx, rule: Rule, subject: &str) -> Result<Option<Incident>, Error> {
-    let open = store::incidents::all_open(tx).await?;
-    Ok(open.into_iter().map(|open| open.incident).find(|incident| incident.rule == rule && incident.subject == subject))
+async fn open_of(tx: &mut Tx, rule: Rule, subject: &str) -> Result<Option<Occurrence>, Error> {
+    let open = store::incidents::all_open(tx).await?.into_iter();
+    let mut open = open.filter(|open| open.rule == rule && open.subject.id() == subject);
+    Ok(open.next().map(|open| occurrence(&open)))
+}
+
+fn occurrence(open: &store::incidents::Row) -> Occurrence {
+    let (id, subject) = (open.id.clone(), open.subject.clone());
+    Occurrence { id, rule: open.rule, subject, opened_at: open.opened_at }
 }
 
 /// A list was believed: the incident about refused ones ends, and so it is told to who was told of it.
@@ -247,15 +254,16 @@ async fn bulk_incidents(context: &Context, tx: &mut Tx, step: &Step, now: DateTi
     let sender = context.sender();
     let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
     for open in store::incidents::all_open(tx).await? {
-        if open.incident.rule == Rule::BulkEvent && !is_in_doubt(&open.detail, step) {
-            store::incidents::resolve(tx, &open.incident.id, now).await?;
-            mails.extend(desk.trouble(bulk_over(&open.incident, &open.detail, step, now), &open.incident.id)?);
+        if open.rule == Rule::BulkEvent && !is_in_doubt(&open.detail, step) {
+            store::incidents::resolve(tx, &open.id, now).await?;
+            mails.extend(desk.trouble(bulk_over(&occurrence(&open), &open.detail, step, now), &open.id)?);
         }
     }
     for event in &step.bulk {
         // Of its own, while an earlier one of the same family may still be open: each is settled on its own models.
         let family = event.family.as_deref().unwrap_or(LIST);
-        let incident = Incident::open(Rule::BulkEvent, &format!("{family} {}", now.format("%Y-%m-%d %H:%M")), now);
+        let subject = Subject::Account(format!("{family} {}", now.format("%Y-%m-%d %H:%M")));
+        let incident = Occurrence::open(Rule::BulkEvent, subject, now);
         if store::incidents::open(tx, &incident, &names(event)).await? {
             let usage = store::models::usage(tx).await?;
             let told_after = now + context.settings.get().patience().bulk_removed_after;
@@ -278,7 +286,7 @@ fn is_in_doubt(names: &str, step: &Step) -> bool {
     states_of(names, step).any(|state| matches!(state, State::Missing(_) | State::Unlisted(_)))
 }
 
-fn bulk_over(incident: &Incident, names: &str, step: &Step, now: DateTime<Utc>) -> Trouble {
+fn bulk_over(incident: &Occurrence, names: &str, step: &Step, now: DateTime<Utc>) -> Trouble {
     let (back, gone): (Vec<State>, Vec<State>) = states_of(names, step).partition(|state| *state == State::Listed);
     Trouble {
         title: format!("The models that vanished together are settled: {} back, {} gone", back.len(), gone.len()),

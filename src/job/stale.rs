@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{Context, Error, Spec, notices};
-use crate::domain::alert::{Incident, Rule};
+use crate::domain::alert::{Rule, Subject};
+use crate::domain::incident::{Occurrence, id_of};
 use crate::mail::admin::{Desk, Trouble};
 use crate::mail::notice::Fact;
 use crate::mail::text::moment;
@@ -20,7 +21,8 @@ pub(super) async fn tell(
     ended: &Ended,
 ) -> Result<Vec<String>, Error> {
     let now = context.now();
-    let incident = format!("job_stale/{}/{}", spec.name, failing_since.format("%Y%m%dT%H%M%SZ"));
+    let subject = Subject::Account(spec.name.to_owned());
+    let incident = id_of(Rule::JobStale, &subject, failing_since);
     let trouble = match ended {
         Ended::Retry(..) => return Ok(Vec::new()),
         Ended::Ok(_) => {
@@ -31,8 +33,8 @@ pub(super) async fn tell(
             works_again(spec, failing_since, now)
         }
         Ended::Failed(error) => {
-            let (id, rule, subject) = (incident.clone(), Rule::JobStale, spec.name.to_owned());
-            store::incidents::open(tx, &Incident { id, rule, subject, opened_at: now }, error).await?;
+            let occurrence = Occurrence { id: incident.clone(), rule: Rule::JobStale, subject, opened_at: now };
+            store::incidents::open(tx, &occurrence, error).await?;
             fails(context, spec, failing_since, error, now)
         }
     };

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::notice::{Fact, Footer, Sender, fingerprint, message_id};
 use super::render::{Error, Renderer};
 use super::text::{harmless, moment};
-use crate::domain::alert::Incident;
 use crate::domain::change::{Change, ChangeKind};
+use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::BulkEvent;
 use crate::domain::model_id::ModelId;
 use crate::store::outbox::{About, Mail};
@@ -143,7 +143,7 @@ impl Desk<'_> {
     pub fn bulk_event(
         &self,
         event: &BulkEvent,
-        incident: &Incident,
+        incident: &Occurrence,
         usage: &Usage,
         told_after: DateTime<Utc>,
     ) -> Result<Vec<Mail>, Error> {

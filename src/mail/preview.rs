@@ -7,8 +7,9 @@ use super::admin::{Desk, Digest, Trouble, Usage};
 use super::notice::{self, Fact, Item, Sender};
 use super::render::{Error, Rendered, Renderer};
 use super::text::moment;
-use crate::domain::alert::{Incident, Rule};
+use crate::domain::alert::{Rule, Subject};
 use crate::domain::change::{Change, ChangeKind};
+use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::{Absence, BulkEvent, Known, State, Tracked};
 use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
@@ -41,10 +42,10 @@ pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<V
     mails.extend(
         desk.digest(&digest(&changes(now), &usage()), now)?.into_iter().map(|mail| ("admin_digest".to_owned(), mail)),
     );
-    let incident = Incident::open(Rule::BulkEvent, "batch", now);
+    let incident = Occurrence::open(Rule::BulkEvent, Subject::Account("batch".to_owned()), now);
     let bulk = desk.bulk_event(&bulk_event(), &incident, &usage(), now + TimeDelta::days(7))?;
     mails.extend(bulk.into_iter().map(|mail| ("bulk_event".to_owned(), mail)));
-    let incident = Incident::open(Rule::ListImplausible, "openrouter", now);
+    let incident = Occurrence::open(Rule::ListImplausible, Subject::Account("openrouter".to_owned()), now);
     let trouble = desk.trouble(trouble(now), &incident.id)?;
     mails.extend(trouble.into_iter().map(|mail| ("monitor_trouble".to_owned(), mail)));
     Ok(mails)

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use openrouter_monitor::domain::alert::{Incident, Rule};
+use openrouter_monitor::domain::alert::{Rule, Subject};
 use openrouter_monitor::domain::change::{Change, ChangeKind};
 use openrouter_monitor::domain::directory::Entry;
+use openrouter_monitor::domain::incident::Occurrence;
 use openrouter_monitor::domain::lifecycle::{Absence, Known, State, Tracked};
 use openrouter_monitor::domain::model::Model;
 use openrouter_monitor::domain::model_id::ModelId;
@@ -134,11 +135,12 @@ on_every_db! {
 
     async fn incidents_open_once_and_resolve(test) {
         let now = at("2026-06-08T01:00:00Z");
-        let incident = Incident::open(Rule::BulkEvent, "batch", now);
+        let batch = || Subject::Account("batch".to_owned());
+        let incident = Occurrence::open(Rule::BulkEvent, batch(), now);
         let mut tx = test.db.write().await.unwrap();
         assert!(incidents::open(&mut tx, &incident, "x y").await.unwrap());
-        assert!(!incidents::open(&mut tx, &Incident::open(Rule::BulkEvent, "batch", now + TimeDelta::hours(1)), "").await.unwrap());
-        assert_eq!(incidents::all_open(&mut tx).await.unwrap()[0].incident, incident);
+        assert!(!incidents::open(&mut tx, &Occurrence::open(Rule::BulkEvent, batch(), now + TimeDelta::hours(1)), "").await.unwrap());
+        assert_eq!(incidents::all_open(&mut tx).await.unwrap()[0].id, incident.id);
         incidents::resolve(&mut tx, &incident.id, now + TimeDelta::hours(2)).await.unwrap();
         assert!(incidents::all_open(&mut tx).await.unwrap().is_empty());
         assert_eq!(incidents::touched_since(&mut tx, now + TimeDelta::hours(2)).await.unwrap().len(), 1);

@@ -66,6 +66,16 @@ rules! {
     Budget = "budget", Some("budget"), None;
     /// A user's month, or the platform's, costs more than is paid for it.
     Margin = "margin", None, Some("margin");
+    /// OpenRouter reports more spend on a key than the executions explain.
+    UnaccountedSpend = "unaccounted_spend", Some("unaccounted_spend"), None;
+    /// A key that was silent for long spends.
+    DormantKeyUsed = "dormant_key_used", Some("unaccounted_spend"), None;
+    /// A key is old, or expires soon.
+    KeyOld = "key_old", Some("key_age"), None;
+    /// OpenRouter no longer takes a key.
+    KeyRefused = "key_refused", Some("key_refused"), None;
+    /// What was recorded and what OpenRouter charged differ.
+    CaptureDrift = "capture_drift", None, Some("capture_drift");
     /// Executions that always came no longer come.
     IngestSilent = "ingest_silent", None, Some("monitor_trouble");
     /// A job failed in every attempt of a slot.

@@ -3,6 +3,7 @@
 mod check;
 mod classify;
 mod connect;
+mod detect;
 mod directory;
 mod jobs;
 mod mails;
@@ -77,6 +78,8 @@ enum Command {
     Token(tokens::Command),
     /// Says what an answer on standard input means: a body, an error or an event stream.
     Classify(classify::Options),
+    /// Scores a series on standard input: CSV timestamp,value becomes timestamp,value,expected,score.
+    Detect,
     /// Says what would have been sent, from captured lists.
     Replay(replay::Options),
 }
@@ -141,6 +144,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Spend(options) => spend::run(options, &*offline(config).await?, &mut out).await,
         Command::Token(command) => tokens::run(command, &*offline(config).await?, &mut out).await,
         Command::Classify(options) => classify::run(&options, &mut out),
+        Command::Detect => Ok(detect::run(std::io::stdin().lock(), std::io::BufWriter::new(&mut out))?),
         Command::Replay(options) => Ok(replay::run(&options, config, &mut out).await?),
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration: sections, defaults, and what must be true of them. [`load`] reads it.
 
 pub mod load;
+pub mod rules;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,6 +30,8 @@ pub struct Config {
     pub models: Models,
     /// How mails are sent, and who the admins are.
     pub mail: Mail,
+    /// When each rule holds.
+    pub rules: rules::Rules,
     /// What is read from the platform's own database.
     pub pull: Pull,
     /// When each job runs.
@@ -142,6 +145,8 @@ pub struct Jobs {
     pub notices: Job,
     /// Tells admins what changed.
     pub digest: Job,
+    /// Evaluates the rules.
+    pub rules: Job,
     /// Forgets what is old.
     pub prune: Job,
 }
@@ -178,6 +183,10 @@ pub struct Retention {
     pub executions_days: u32,
     /// Their sums by quarter of an hour; sums by day are kept for ever.
     pub quarters_days: u32,
+    /// Incidents and silences that are over.
+    pub incidents_days: u32,
+    /// What accounts held, but for the last reading of each.
+    pub balances_days: u32,
 }
 
 /// `[log]`
@@ -241,6 +250,7 @@ impl Default for Jobs {
             models_recheck: Job::at("43 * * * *"),
             notices: Job::at("0 6 * * *"),
             digest: Job::at("0 7 * * *"),
+            rules: Job::at("*/5 * * * *"),
             prune: Job::at("30 4 * * *"),
         }
     }
@@ -266,7 +276,15 @@ impl Default for Links {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { mails_days: 90, lists_days: 400, runs_days: 30, executions_days: 30, quarters_days: 400 }
+        Self {
+            mails_days: 90,
+            lists_days: 400,
+            runs_days: 30,
+            executions_days: 30,
+            quarters_days: 400,
+            incidents_days: 400,
+            balances_days: 400,
+        }
     }
 }
 
@@ -306,6 +324,9 @@ impl Config {
         for (name, query) in [("executions", &self.pull.executions), ("directory", &self.pull.directory)] {
             check(&format!("pull.{name}"), query.as_deref().map_or(Ok(()), check_query));
         }
+        for (path, result) in self.rules.problems() {
+            check(&path, result);
+        }
         check("mail.from", check_address(&self.mail.from));
         for admin in &self.mail.admins {
             check("mail.admins", check_address(admin));
@@ -321,6 +342,8 @@ impl Config {
             ("runs_days", self.retention.runs_days),
             ("executions_days", self.retention.executions_days),
             ("quarters_days", self.retention.quarters_days),
+            ("incidents_days", self.retention.incidents_days),
+            ("balances_days", self.retention.balances_days),
         ] {
             check(&format!("retention.{name}"), in_range(u64::from(days), 1, DAYS_MAX));
         }
@@ -390,6 +413,7 @@ impl Jobs {
             ("models_recheck", &self.models_recheck),
             ("notices", &self.notices),
             ("digest", &self.digest),
+            ("rules", &self.rules),
             ("prune", &self.prune),
         ])
     }

@@ -4,8 +4,10 @@
 
 pub mod alert;
 pub mod answer;
+pub mod baseline;
 pub mod catalog;
 pub mod change;
+pub mod detect;
 pub mod diff;
 pub mod directory;
 pub mod execution;
@@ -24,4 +26,6 @@ pub mod pricing;
 pub mod provider;
 pub mod reading;
 pub mod rollup;
+pub mod rule;
 pub mod schedule;
+pub mod silence;

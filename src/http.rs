@@ -1,6 +1,7 @@
 //! The HTTP side: pages for people, figures for Prometheus, health for whoever restarts the daemon.
 
 mod access;
+mod alerts;
 mod allowance;
 mod body;
 mod classify;
@@ -26,7 +27,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 use crate::allowance::Allowances;
@@ -86,6 +87,11 @@ impl Site {
             .route("/v1/classify", post(classify::post))
             .route("/v1/spend", get(spend::all))
             .route("/v1/users/{id}/spend", get(spend::of_user))
+            .route("/v1/alerts", get(alerts::list))
+            .route("/v1/alerts/{id}/acknowledge", post(alerts::acknowledge))
+            .route("/v1/alerts/{id}/silence", post(alerts::silence))
+            .route("/v1/silences", get(alerts::silences).post(alerts::add_silence))
+            .route("/v1/silences/{id}", delete(alerts::end_silence))
             .route("/openapi.json", get(ops::openapi))
             .route("/metrics", get(ops::metrics))
             .route("/livez", get(ops::livez))

@@ -3,9 +3,10 @@
 pub mod deliver;
 mod digest;
 mod models;
-mod notices;
+pub(crate) mod notices;
 mod prune;
 mod pull;
+mod rules;
 pub mod runner;
 mod stale;
 
@@ -45,7 +46,8 @@ pub struct Spec {
 pub type Run = Pin<Box<dyn Future<Output = Result<String, Error>> + Send>>;
 
 /// All jobs, in the order in which they run when several are due.
-pub const JOBS: &[Spec] = &[pull::SPEC, models::SPEC, models::RECHECK, notices::SPEC, digest::SPEC, prune::SPEC];
+pub const JOBS: &[Spec] =
+    &[pull::SPEC, models::SPEC, models::RECHECK, notices::SPEC, digest::SPEC, rules::SPEC, prune::SPEC];
 
 /// The job of a name.
 #[must_use]

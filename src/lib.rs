@@ -43,3 +43,4 @@ pub mod scheduler;
 pub mod spend;
 pub mod store;
 mod template;
+pub mod watch;

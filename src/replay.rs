@@ -1,30 +1,46 @@
-//! `replay`: what would have been sent, by the real jobs on captured lists under a manual clock.
+//! `replay`: what would have been sent, by the real jobs on captured lists, executions and balances under a manual clock.
 
-use std::collections::BTreeSet;
+mod rows;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use clap::{Args, ValueEnum};
+use rows::Rows;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::ManualClock;
 use crate::config::Config;
+use crate::domain::alert::Rule;
 use crate::domain::catalog::Page;
+use crate::domain::execution::{Execution, parse};
+use crate::domain::money::NanoUsd;
+use crate::ingest::Groups;
 use crate::job::runner::Runner;
 use crate::job::{self, Context};
 use crate::mail::transport::{Mailer, Outlet};
+use crate::market::Market;
 use crate::metrics::Metrics;
 use crate::openrouter::Client;
+use crate::store::balances::Reading;
 use crate::store::outbox::Row;
 use crate::store::{self, Db};
 use crate::{app, directory};
 
 /// Jobs that run at their times between the lists; fetching is what the lists stand for.
 const JOBS: [&str; 3] = ["notices", "digest", "prune"];
+/// Runs as well once there is something to judge; over lists alone it would have nothing to look at.
+const RULES: &str = "rules";
+/// Executions that are taken in one transaction.
+const EXECUTIONS_PER_GROUP: usize = 5_000;
+/// A replay has no clock that could call a row's time wrong.
+const FAR_AHEAD: DateTime<Utc> = DateTime::from_timestamp(7_258_118_400, 0).expect("the year 2200");
 /// Whoever owns one resource on every model when no directory is given.
 const EVERYBODY: &str = "everybody";
 
@@ -34,6 +50,12 @@ pub struct Options {
     /// A folder of lists, each named by the time of its fetch: 2026-06-08T011159Z.json.
     #[arg(long, value_name = "DIR")]
     models: PathBuf,
+    /// What ran, NDJSON as `POST /v1/executions` takes it, in time order.
+    #[arg(long, value_name = "FILE")]
+    executions: Option<PathBuf>,
+    /// What accounts held, NDJSON `{"at","user","balance_usd"}`, in time order; without a user it is the platform's.
+    #[arg(long, value_name = "FILE")]
+    balances: Option<PathBuf>,
     /// Users and resources, NDJSON as `POST /v1/directory` takes it; else one user with a resource on every model.
     #[arg(long, value_name = "FILE")]
     directory: Option<PathBuf>,
@@ -63,24 +85,85 @@ type Capture = (DateTime<Utc>, PathBuf);
 /// # Errors
 /// When a file cannot be read, or the scratch database fails.
 pub async fn run(options: &Options, config: Config, out: &mut impl Write) -> anyhow::Result<()> {
-    let captures = captures(&options.models)?;
+    let mut inputs = Inputs::open(options)?;
     let folder = tempfile::tempdir()?;
-    let clock = Arc::new(ManualClock::at(captures[0].0));
+    let start = inputs.next_at().unwrap_or_default();
+    let clock = Arc::new(ManualClock::at(start));
     let context = Arc::new(context(config, folder.path(), Arc::clone(&clock)).await?);
     let lines = match &options.directory {
         Some(file) => read_lines(file)?,
-        None => directory_of_everything(&captures)?,
+        None => directory_of_everything(&inputs.captures)?,
     };
-    let imported = directory::import(&context.db, &lines, captures[0].0).await?;
+    let imported = directory::import(&context.db, &lines, start).await?;
     if let Some((line, reason)) = imported.rejected.first() {
         let name = options.directory.as_deref().unwrap_or(Path::new("the directory")).display();
         bail!("{name}:{line}: {reason} ({} lines are not usable)", imported.rejected.len());
     }
     let mut teller = Teller { context: Arc::clone(&context), format: options.format, last_mail: 0, out };
-    play(&context, &clock, &captures, options.until, &mut teller).await
+    play(&context, &clock, &mut inputs, options.until, &mut teller).await?;
+    inputs.complain();
+    Ok(())
 }
 
-async fn context(config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
+/// What happens, in time order.
+struct Inputs {
+    captures: VecDeque<Capture>,
+    executions: Option<Rows<Execution>>,
+    balances: Option<Rows<Reading>>,
+}
+
+impl Inputs {
+    fn open(options: &Options) -> anyhow::Result<Self> {
+        let execution = |line: &str| {
+            let execution = parse(line, FAR_AHEAD).map_err(|rejection| rejection.reason)?;
+            Ok((execution.at, execution))
+        };
+        Ok(Self {
+            captures: captures(&options.models)?.into(),
+            executions: options.executions.as_deref().map(|file| Rows::open(file, execution)).transpose()?,
+            balances: options.balances.as_deref().map(|file| Rows::open(file, balance)).transpose()?,
+        })
+    }
+
+    /// When something happens next.
+    fn next_at(&self) -> Option<DateTime<Utc>> {
+        let executions = self.executions.as_ref().and_then(Rows::next_at);
+        let balances = self.balances.as_ref().and_then(Rows::next_at);
+        [self.captures.front().map(|(at, _)| *at), executions, balances].into_iter().flatten().min()
+    }
+
+    fn has_to_judge(&self) -> bool {
+        self.executions.is_some() || self.balances.is_some()
+    }
+
+    #[expect(clippy::print_stderr, reason = "what was left out is for people, beside the output")]
+    fn complain(&self) {
+        let complaints =
+            [self.executions.as_ref().and_then(Rows::complaint), self.balances.as_ref().and_then(Rows::complaint)];
+        for complaint in complaints.into_iter().flatten() {
+            eprintln!("openrouter-monitor: {complaint}");
+        }
+    }
+}
+
+/// Reads a row of balances.
+fn balance(line: &str) -> Result<(DateTime<Utc>, Reading), String> {
+    #[derive(Deserialize)]
+    struct Row {
+        at: DateTime<Utc>,
+        #[serde(default)]
+        user: Option<String>,
+        balance_usd: Value,
+    }
+    let row: Row = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let left = NanoUsd::from_json(&row.balance_usd)
+        .ok_or_else(|| format!("balance_usd: {} is not an amount of dollars", row.balance_usd))?;
+    Ok((row.at, Reading { account: row.user.unwrap_or_default(), at: row.at, left }))
+}
+
+async fn context(mut config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
+    // Nothing is sent in a replay, so nothing is stuck.
+    config.rules.switch_off(Rule::MailStuck);
     let metrics = Metrics::default();
     let db = Db::scratch(&folder.join("replay.db"), metrics.clone()).await?;
     let mailer = Mailer::in_memory(&config, Outlet::default())?;
@@ -90,27 +173,76 @@ async fn context(config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyh
 async fn play<W: Write>(
     context: &Arc<Context>,
     clock: &ManualClock,
-    captures: &[Capture],
+    inputs: &mut Inputs,
     until: Option<DateTime<Utc>>,
     teller: &mut Teller<'_, W>,
 ) -> anyhow::Result<()> {
-    let runner = Runner::of(Arc::clone(context), &JOBS);
-    let models = job::find("models").ok_or_else(|| anyhow!("there is no job that fetches lists"))?;
-    let mut waiting = captures.iter().peekable();
-    let end = std::cmp::max(until.unwrap_or_default(), captures.last().map_or(DateTime::default(), |(at, _)| *at));
-    let mut now = captures[0].0;
-    while now <= end {
+    let names: Vec<&str> = JOBS.into_iter().chain(inputs.has_to_judge().then_some(RULES)).collect();
+    let runner = Runner::of(Arc::clone(context), &names);
+    let mut taker = Taker { context, groups: Groups::new(Arc::clone(context)), market: Market::default() };
+    let mut now = inputs.next_at().unwrap_or_default();
+    let mut end = until.unwrap_or_default();
+    loop {
         clock.set(now);
+        taker.take(inputs, now).await?;
         runner.run_due().await;
-        while let Some((_, file)) = waiting.next_if(|(at, _)| *at <= now) {
-            context.openrouter.put(std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?);
-            runner.run_now(models).await?;
+        while let Some((_, file)) = inputs.captures.pop_front_if(|(at, _)| *at <= now) {
+            context.openrouter.put(std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?);
+            runner.run_now(job::find("models").context("there is no job that fetches lists")?).await?;
+        }
+        end = std::cmp::max(end, now);
+        let is_last = inputs.next_at().is_none();
+        if is_last && inputs.has_to_judge() && end == now {
+            // What ran last is judged as well, wherever the slot falls.
+            runner.run_now(job::find(RULES).context("there is no job that judges")?).await?;
         }
         teller.tell(now).await?;
-        let next = [runner.next_due(now), waiting.peek().map(|(at, _)| *at)];
-        now = next.into_iter().flatten().min().unwrap_or(end + TimeDelta::seconds(1));
+        let next_job = runner.next_due(now).filter(|at| *at <= end || !is_last);
+        let Some(next) = [next_job, inputs.next_at()].into_iter().flatten().min() else { return Ok(()) };
+        // Rows wait for the job that looks at them, so that a job's step takes all that came since the one before.
+        now = match (next_job, inputs.captures.front()) {
+            (Some(job), Some((list, _))) => std::cmp::min(job, *list),
+            (Some(job), None) => job,
+            (None, _) => next,
+        };
     }
-    Ok(())
+}
+
+/// Takes in what ran and what accounts held.
+struct Taker<'a> {
+    context: &'a Arc<Context>,
+    groups: Groups,
+    market: Market,
+}
+
+impl Taker<'_> {
+    async fn take(&mut self, inputs: &mut Inputs, until: DateTime<Utc>) -> anyhow::Result<()> {
+        if let Some(rows) = &mut inputs.executions {
+            self.market.refresh(self.context).await?;
+            let market = self.market.now();
+            loop {
+                let mut executions = rows.take_until(until, EXECUTIONS_PER_GROUP)?;
+                if executions.is_empty() {
+                    break;
+                }
+                for execution in &mut executions {
+                    market.prices.complete(execution);
+                }
+                self.groups.write(&[&executions]).await?;
+            }
+        }
+        if let Some(rows) = &mut inputs.balances {
+            let readings = rows.take_until(until, usize::MAX)?;
+            if !readings.is_empty() {
+                let mut tx = self.context.db.write().await?;
+                for reading in &readings {
+                    store::balances::put(&mut tx, reading).await?;
+                }
+                tx.commit().await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The lists of a folder by time; the name may go on behind the time.
@@ -143,7 +275,7 @@ fn read_lines(file: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// One user with one resource on every model that any of the lists has.
-fn directory_of_everything(captures: &[Capture]) -> anyhow::Result<Vec<String>> {
+fn directory_of_everything(captures: &VecDeque<Capture>) -> anyhow::Result<Vec<String>> {
     let mut ids = BTreeSet::new();
     for (at, file) in captures {
         let body = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;

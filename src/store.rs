@@ -3,6 +3,8 @@
 //! SQL lives only here and below. Every query takes a [`Tx`], so that a change of state and the mail it causes are
 //! one transaction. Times are bound as microseconds from the caller's clock; SQL never reads a clock of its own.
 
+pub mod balances;
+pub mod baselines;
 pub mod changes;
 pub mod directory;
 pub mod executions;
@@ -18,6 +20,7 @@ pub mod preferences;
 pub mod prune;
 pub mod rollups;
 pub mod runs;
+pub mod silences;
 pub mod tokens;
 pub mod told;
 

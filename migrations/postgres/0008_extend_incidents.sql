@@ -1,6 +1,7 @@
 -- What rules evaluate: the incident as it stands. Times are microseconds since 1970 (UTC).
 DROP INDEX incidents_open;
 ALTER TABLE incidents ADD COLUMN subject_kind TEXT NOT NULL DEFAULT 'account';
+ALTER TABLE incidents ADD COLUMN aspect TEXT NOT NULL DEFAULT '';
 ALTER TABLE incidents ADD COLUMN phase TEXT NOT NULL DEFAULT 'firing';
 ALTER TABLE incidents ADD COLUMN severity TEXT NOT NULL DEFAULT 'warning';
 ALTER TABLE incidents ADD COLUMN user_id TEXT;
@@ -13,8 +14,8 @@ ALTER TABLE incidents ADD COLUMN told_times BIGINT;
 ALTER TABLE incidents ADD COLUMN acknowledged_at BIGINT;
 ALTER TABLE incidents ADD COLUMN acknowledged_by TEXT;
 
--- At most one incident of a rule is open on a subject.
-CREATE UNIQUE INDEX incidents_open ON incidents (rule, subject_kind, subject) WHERE resolved_at IS NULL;
+-- At most one incident of a rule is open on an aspect of a subject.
+CREATE UNIQUE INDEX incidents_open ON incidents (rule, subject_kind, subject, aspect) WHERE resolved_at IS NULL;
 CREATE INDEX incidents_by_time ON incidents (opened_at);
 CREATE INDEX incidents_resolved ON incidents (resolved_at) WHERE resolved_at IS NOT NULL;
 
@@ -32,14 +33,32 @@ CREATE TABLE silences (
 
 CREATE INDEX silences_by_end ON silences (ends_at);
 
--- What is usual for a user (1), a resource (2), a model (3), a key (4) or all together (0), as bytes that the
--- program reads; hour and day are the last slots that were taken in.
+-- What is usual for somebody by hour and by day, as bytes that the program reads; and what the days that are over of
+-- their last month (counted from year 0) cost.
 CREATE TABLE baselines (
     subject_kind BIGINT NOT NULL,
     subject_no BIGINT NOT NULL,
     hours BYTEA NOT NULL,
     days BYTEA NOT NULL,
+    month BIGINT NOT NULL,
+    month_cost BIGINT NOT NULL,
     PRIMARY KEY (subject_kind, subject_no)
+);
+
+-- What all users spent on a day that is over, and how many they were.
+CREATE TABLE active_days (
+    day BIGINT PRIMARY KEY,
+    cost BIGINT NOT NULL,
+    users BIGINT NOT NULL
+);
+
+-- How many outputs of a model could not be used on a day that is over, and of how many.
+CREATE TABLE model_days (
+    day BIGINT NOT NULL,
+    model_no BIGINT NOT NULL,
+    executions BIGINT NOT NULL,
+    bad_outputs BIGINT NOT NULL,
+    PRIMARY KEY (day, model_no)
 );
 
 -- What accounts hold: a user's, or the platform's under the empty id. Nano-dollars.

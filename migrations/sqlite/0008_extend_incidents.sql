@@ -1,6 +1,7 @@
 -- What rules evaluate: the incident as it stands. Times are microseconds since 1970 (UTC).
 DROP INDEX incidents_open;
 ALTER TABLE incidents ADD COLUMN subject_kind TEXT NOT NULL DEFAULT 'account';
+ALTER TABLE incidents ADD COLUMN aspect TEXT NOT NULL DEFAULT '';
 ALTER TABLE incidents ADD COLUMN phase TEXT NOT NULL DEFAULT 'firing';
 ALTER TABLE incidents ADD COLUMN severity TEXT NOT NULL DEFAULT 'warning';
 ALTER TABLE incidents ADD COLUMN user_id TEXT;
@@ -13,8 +14,8 @@ ALTER TABLE incidents ADD COLUMN told_times INTEGER;
 ALTER TABLE incidents ADD COLUMN acknowledged_at INTEGER;
 ALTER TABLE incidents ADD COLUMN acknowledged_by TEXT;
 
--- At most one incident of a rule is open on a subject.
-CREATE UNIQUE INDEX incidents_open ON incidents (rule, subject_kind, subject) WHERE resolved_at IS NULL;
+-- At most one incident of a rule is open on an aspect of a subject.
+CREATE UNIQUE INDEX incidents_open ON incidents (rule, subject_kind, subject, aspect) WHERE resolved_at IS NULL;
 CREATE INDEX incidents_by_time ON incidents (opened_at);
 CREATE INDEX incidents_resolved ON incidents (resolved_at) WHERE resolved_at IS NOT NULL;
 
@@ -32,14 +33,32 @@ CREATE TABLE silences (
 
 CREATE INDEX silences_by_end ON silences (ends_at);
 
--- What is usual for a user (1), a resource (2), a model (3), a key (4) or all together (0), as bytes that the
--- program reads; hour and day are the last slots that were taken in.
+-- What is usual for somebody by hour and by day, as bytes that the program reads; and what the days that are over of
+-- their last month (counted from year 0) cost.
 CREATE TABLE baselines (
     subject_kind INTEGER NOT NULL,
     subject_no INTEGER NOT NULL,
     hours BLOB NOT NULL,
     days BLOB NOT NULL,
+    month INTEGER NOT NULL,
+    month_cost INTEGER NOT NULL,
     PRIMARY KEY (subject_kind, subject_no)
+) STRICT, WITHOUT ROWID;
+
+-- What all users spent on a day that is over, and how many they were.
+CREATE TABLE active_days (
+    day INTEGER PRIMARY KEY,
+    cost INTEGER NOT NULL,
+    users INTEGER NOT NULL
+) STRICT;
+
+-- How many outputs of a model could not be used on a day that is over, and of how many.
+CREATE TABLE model_days (
+    day INTEGER NOT NULL,
+    model_no INTEGER NOT NULL,
+    executions INTEGER NOT NULL,
+    bad_outputs INTEGER NOT NULL,
+    PRIMARY KEY (day, model_no)
 ) STRICT, WITHOUT ROWID;
 
 -- What accounts hold: a user's, or the platform's under the empty id. Nano-dollars.

@@ -58,6 +58,9 @@ pub struct User {
     /// Cap per month, in dollars.
     #[serde(default)]
     pub monthly_limit_usd: Option<rust_decimal::Decimal>,
+    /// The balance, in dollars, below which their credit is low; the rule's own when not set.
+    #[serde(default)]
+    pub low_credit_usd: Option<rust_decimal::Decimal>,
     /// Whether they get what admins get.
     #[serde(default)]
     pub admin: bool,
@@ -110,6 +113,7 @@ impl User {
             ("plan_usd_per_month", self.plan_usd_per_month),
             ("daily_limit_usd", self.daily_limit_usd),
             ("monthly_limit_usd", self.monthly_limit_usd),
+            ("low_credit_usd", self.low_credit_usd),
         ];
         if let Some((field, _)) =
             amounts.iter().find(|(_, amount)| amount.is_some_and(|amount| amount.is_sign_negative()))

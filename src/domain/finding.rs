@@ -12,6 +12,9 @@ pub struct Finding {
     pub rule: Rule,
     /// What it is about.
     pub subject: Subject,
+    /// Tells apart what one rule finds of one subject at a time: `daily` and `monthly` caps. Mostly empty.
+    #[serde(default)]
+    pub aspect: String,
     /// The user whom it concerns, where it concerns one.
     pub user: Option<String>,
     /// How bad it is.

@@ -48,7 +48,7 @@ impl Occurrence {
     /// Begins now.
     #[must_use]
     pub fn open(rule: Rule, subject: Subject, now: DateTime<Utc>) -> Self {
-        Self { id: id_of(rule, &subject, now), rule, subject, opened_at: now }
+        Self { id: id_of(rule, &subject, "", now), rule, subject, opened_at: now }
     }
 }
 
@@ -128,8 +128,8 @@ impl Step {
 
 /// The id of an incident: the same for the same rule, subject and second, and free of what people put into names.
 #[must_use]
-pub fn id_of(rule: Rule, subject: &Subject, opened_at: DateTime<Utc>) -> String {
-    let digest = Sha256::digest(format!("{} {}", subject.kind(), subject.id()));
+pub fn id_of(rule: Rule, subject: &Subject, aspect: &str, opened_at: DateTime<Utc>) -> String {
+    let digest = Sha256::digest(format!("{} {aspect} {}", subject.kind(), subject.id()));
     let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     format!("{}-{short}-{}", rule.as_str(), opened_at.format("%Y%m%dT%H%M%SZ"))
 }
@@ -182,7 +182,7 @@ impl Incident {
     /// Begins when a rule first finds it.
     fn begin(finding: Finding, now: DateTime<Utc>) -> Self {
         Self {
-            id: id_of(finding.rule, &finding.subject, now),
+            id: id_of(finding.rule, &finding.subject, &finding.aspect, now),
             finding,
             phase: Phase::Pending,
             pending_since: now,

@@ -121,7 +121,7 @@ fn end_of(news: &News) -> Option<chrono::NaiveDate> {
 }
 
 /// Everybody who gets what admins get.
-pub(super) async fn admins(context: &Context, tx: &mut Tx) -> Result<Vec<String>, Error> {
+pub(crate) async fn admins(context: &Context, tx: &mut Tx) -> Result<Vec<String>, Error> {
     let mut admins = context.settings.get().mail.admins.clone();
     admins.extend(store::directory::admins(tx).await?);
     admins.sort_by_key(|address| address.to_lowercase());

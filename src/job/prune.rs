@@ -26,6 +26,9 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
         (What::Fetches, "fetches", retention.lists_days),
         (What::Runs, "runs", retention.runs_days),
         (What::Quarters, "sums by quarter", retention.quarters_days),
+        (What::Incidents, "incidents", retention.incidents_days),
+        (What::Silences, "silences", retention.incidents_days),
+        (What::Balances, "balances", retention.balances_days),
     ] {
         let before = now.checked_sub_signed(TimeDelta::days(days.into())).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let mut gone = 0;

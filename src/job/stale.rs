@@ -22,7 +22,7 @@ pub(super) async fn tell(
 ) -> Result<Vec<String>, Error> {
     let now = context.now();
     let subject = Subject::Account(spec.name.to_owned());
-    let incident = id_of(Rule::JobStale, &subject, failing_since);
+    let incident = id_of(Rule::JobStale, &subject, "", failing_since);
     let trouble = match ended {
         Ended::Retry(..) => return Ok(Vec::new()),
         Ended::Ok(_) => {

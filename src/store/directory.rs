@@ -1,5 +1,7 @@
 //! The platform's users and resources.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{Result, Tx, on};
@@ -20,16 +22,19 @@ pub async fn apply(tx: &mut Tx, entry: &Entry, mail_token: &str, now: DateTime<U
 
 async fn put_user(tx: &mut Tx, user: &User, mail_token: &str, now: DateTime<Utc>) -> Result<()> {
     const SQL: &str = "INSERT INTO users (id, email, name, timezone, plan_usd_per_month, daily_limit_usd, \
-        monthly_limit_usd, admin, mail_token, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+        monthly_limit_usd, admin, mail_token, updated_at, low_credit_usd) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
         ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name, timezone = excluded.timezone, \
         plan_usd_per_month = excluded.plan_usd_per_month, daily_limit_usd = excluded.daily_limit_usd, \
-        monthly_limit_usd = excluded.monthly_limit_usd, admin = excluded.admin, updated_at = excluded.updated_at";
+        monthly_limit_usd = excluded.monthly_limit_usd, admin = excluded.admin, updated_at = excluded.updated_at, \
+        low_credit_usd = excluded.low_credit_usd";
     let dollars = |amount: Option<rust_decimal::Decimal>| amount.map(|amount| amount.to_string());
     on!(tx, |conn| {
         let query = sqlx::query(SQL).bind(&user.id).bind(&user.email).bind(&user.name);
         let query = query.bind(user.timezone.map(chrono_tz::Tz::name)).bind(dollars(user.plan_usd_per_month));
         let query = query.bind(dollars(user.daily_limit_usd)).bind(dollars(user.monthly_limit_usd));
-        query.bind(user.admin).bind(mail_token).bind(now.timestamp_micros()).execute(conn).await.map(drop)
+        let query = query.bind(user.admin).bind(mail_token).bind(now.timestamp_micros());
+        query.bind(dollars(user.low_credit_usd)).execute(conn).await.map(drop)
     })?;
     Ok(())
 }
@@ -98,13 +103,57 @@ async fn delete_resource(tx: &mut Tx, id: &str) -> Result<()> {
 /// # Errors
 /// When the database fails or holds what cannot be read.
 pub async fn user(tx: &mut Tx, id: &str) -> Result<Option<User>> {
-    const SQL: &str = "SELECT id, email, name, timezone, plan_usd_per_month, daily_limit_usd, monthly_limit_usd, admin \
-        FROM users WHERE id = $1";
-    type Row =
-        (String, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, bool);
-    let row: Option<Row> = on!(tx, |conn| sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    let sql = format!("SELECT CAST(0 AS BIGINT), {USER} FROM users u WHERE u.id = $1");
+    let row: Option<UserRow> =
+        on!(tx, |conn| sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str())).bind(id).fetch_optional(conn).await)?;
+    Ok(row.map(read_user))
+}
+
+/// The users whose executions have these numbers, by number.
+///
+/// # Errors
+/// When the database fails or holds what cannot be read.
+pub async fn users_of(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, User>> {
+    let mut users = BTreeMap::new();
+    for numbers in numbers.chunks(NUMBERS_PER_STATEMENT) {
+        let rows: Vec<UserRow> = on!(tx, |conn| {
+            let mut select = sqlx::QueryBuilder::new(format!(
+                "SELECT n.id, {USER} FROM names n JOIN users u ON u.id = n.text WHERE n.id IN ("
+            ));
+            let mut list = select.separated(", ");
+            for number in numbers {
+                list.push_bind(*number);
+            }
+            select.push(")");
+            select.build_query_as().fetch_all(conn).await
+        })?;
+        users.extend(rows.into_iter().map(|row| (row.0, read_user(row))));
+    }
+    Ok(users)
+}
+
+/// Users that one statement looks up.
+const NUMBERS_PER_STATEMENT: usize = 500;
+const USER: &str = "u.id, u.email, u.name, u.timezone, u.plan_usd_per_month, u.daily_limit_usd, u.monthly_limit_usd, \
+    u.low_credit_usd, u.admin";
+
+/// The user's number, then [`USER`].
+type UserRow = (
+    i64,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    bool,
+);
+
+fn read_user((_, id, email, name, zone, plan, daily, monthly, low_credit, admin): UserRow) -> User {
     let dollars = |text: Option<String>| text.and_then(|text| text.parse().ok());
-    Ok(row.map(|(id, email, name, zone, plan, daily, monthly, admin)| User {
+    User {
         id,
         email,
         name,
@@ -112,8 +161,42 @@ pub async fn user(tx: &mut Tx, id: &str) -> Result<Option<User>> {
         plan_usd_per_month: dollars(plan),
         daily_limit_usd: dollars(daily),
         monthly_limit_usd: dollars(monthly),
+        low_credit_usd: dollars(low_credit),
         admin,
-    }))
+    }
+}
+
+/// What all users together pay a month, in dollars.
+///
+/// # Errors
+/// When the database fails.
+pub async fn plans(tx: &mut Tx) -> Result<rust_decimal::Decimal> {
+    const SQL: &str = "SELECT plan_usd_per_month, COUNT(*) FROM users WHERE plan_usd_per_month IS NOT NULL GROUP BY plan_usd_per_month";
+    let rows: Vec<(String, i64)> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let plan = |(plan, users): (String, i64)| {
+        plan.parse().ok().map(|plan: rust_decimal::Decimal| plan * rust_decimal::Decimal::from(users))
+    };
+    Ok(rows.into_iter().filter_map(plan).sum())
+}
+
+/// Name and address of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// Where they change it.
+    pub url: Option<String>,
+}
+
+/// What a resource is called.
+///
+/// # Errors
+/// When the database fails.
+pub async fn resource(tx: &mut Tx, id: &str) -> Result<Option<Called>> {
+    const SQL: &str = "SELECT name, url FROM resources WHERE id = $1";
+    let row: Option<(Option<String>, Option<String>)> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    Ok(row.map(|(name, url)| Called { name, url }))
 }
 
 /// The addresses of the users who are admins.

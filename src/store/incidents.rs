@@ -227,8 +227,8 @@ pub async fn evaluated(tx: &mut Tx) -> Result<Vec<Incident>> {
 /// When the database fails.
 pub async fn save(tx: &mut Tx, incident: &Incident) -> Result<()> {
     const SQL: &str = "INSERT INTO incidents (id, rule, subject_kind, subject, user_id, severity, phase, detail, finding, opened_at, \
-        fired_at, last_found_at, told_at, told_level, told_times, resolved_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11, $12, $13, $14, $15) \
+        fired_at, last_found_at, told_at, told_level, told_times, resolved_at, aspect) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11, $12, $13, $14, $15, $16) \
         ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, phase = excluded.phase, finding = excluded.finding, \
         fired_at = excluded.fired_at, last_found_at = excluded.last_found_at, told_at = excluded.told_at, \
         told_level = excluded.told_level, told_times = excluded.told_times, resolved_at = excluded.resolved_at";
@@ -244,7 +244,7 @@ pub async fn save(tx: &mut Tx, incident: &Incident) -> Result<()> {
         let query = query.bind(micros(incident.told.map(|told| told.at)));
         let query = query.bind(incident.told.map(|told| i64::from(told.level)));
         let query = query.bind(incident.told.map(|told| i64::from(told.times)));
-        query.bind(micros(incident.resolved_at)).execute(conn).await.map(drop)
+        query.bind(micros(incident.resolved_at)).bind(&finding.aspect).execute(conn).await.map(drop)
     })?;
     Ok(())
 }

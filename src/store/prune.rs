@@ -19,6 +19,12 @@ pub enum What {
     Fetches,
     /// Sums by quarter of an hour; those by day stay.
     Quarters,
+    /// Incidents that are over.
+    Incidents,
+    /// Silences that are over.
+    Silences,
+    /// What accounts held, except the last that is known of each.
+    Balances,
 }
 
 /// Deletes up to [`STEP`] rows from before `before`; says how many it were.
@@ -33,6 +39,10 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         AND at < (SELECT MAX(at) FROM fetches WHERE digest IS NOT NULL) ORDER BY at LIMIT $2)";
     const QUARTERS: &str = "DELETE FROM usage_quarters WHERE (slot, user_no, resource_no, key_no, model_no, provider) IN \
         (SELECT slot, user_no, resource_no, key_no, model_no, provider FROM usage_quarters WHERE slot < $1 LIMIT $2)";
+    const INCIDENTS: &str = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE resolved_at < $1 LIMIT $2)";
+    const SILENCES: &str = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < $1 LIMIT $2)";
+    const BALANCES: &str = "DELETE FROM balances WHERE (account, at) IN (SELECT b.account, b.at FROM balances b WHERE b.at < $1 \
+        AND EXISTS (SELECT 1 FROM balances l WHERE l.account = b.account AND l.at > b.at) LIMIT $2)";
     const LISTS: &str =
         "DELETE FROM lists WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE fetches.digest = lists.digest)";
     let sql = match what {
@@ -40,6 +50,9 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         What::Runs => RUNS,
         What::Fetches => FETCHES,
         What::Quarters => QUARTERS,
+        What::Incidents => INCIDENTS,
+        What::Silences => SILENCES,
+        What::Balances => BALANCES,
     };
     let before = if what == What::Quarters { quarter_of(before) } else { before.timestamp_micros() };
     let gone = on!(tx, |conn| {

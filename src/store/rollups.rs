@@ -9,6 +9,8 @@ use crate::domain::rollup::{Key, Measures, Rollup};
 
 /// Rows of a statement: 26 columns each.
 const ROWS_PER_STATEMENT: usize = 64;
+/// The columns of a key of which only slot and user are told apart; integers as wide as the others.
+const USER_KEY: &str = "slot, user_no, CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT)";
 /// The columns of a key.
 const KEY: &str = "slot, user_no, resource_no, key_no, model_no, provider";
 
@@ -100,6 +102,12 @@ async fn add_to(tx: &mut Tx, grain: Grain, sums: &BTreeMap<Key, Measures>) -> Re
     Ok(())
 }
 
+/// The measures, summed.
+fn summed() -> String {
+    let sum = |name: &&str| format!("CAST(COALESCE(SUM({name}), 0) AS BIGINT)");
+    Measures::NAMES.iter().map(sum).collect::<Vec<_>>().join(", ")
+}
+
 fn columns(key: &Key, measures: &Measures) -> Vec<i64> {
     let key = [key.slot, key.user, key.resource, key.key, key.model, key.provider];
     key.into_iter().chain(measures.values()).collect()
@@ -135,9 +143,7 @@ pub struct Query<'a> {
 /// When the database fails.
 pub async fn sums(tx: &mut Tx, query: Query<'_>) -> Result<Vec<(Vec<i64>, Measures)>> {
     let columns: Vec<&str> = query.by.iter().map(|group| group.column()).collect();
-    let totals: Vec<String> =
-        Measures::NAMES.iter().map(|name| format!("CAST(COALESCE(SUM({name}), 0) AS BIGINT)")).collect();
-    let selected = columns.iter().map(|column| (*column).to_owned()).chain(totals).collect::<Vec<_>>().join(", ");
+    let selected = columns.iter().map(|column| (*column).to_owned()).chain([summed()]).collect::<Vec<_>>().join(", ");
     let grouped = if columns.is_empty() { String::new() } else { format!(" GROUP BY {}", columns.join(", ")) };
     let width = columns.len();
     macro_rules! read {
@@ -178,6 +184,117 @@ pub async fn sums(tx: &mut Tx, query: Query<'_>) -> Result<Vec<(Vec<i64>, Measur
     })
 }
 
+/// The sums of some slots as they are kept: of all who were active, or of some users.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lines(
+    tx: &mut Tx,
+    grain: Grain,
+    slots: (i64, i64),
+    users: Option<&[i64]>,
+) -> Result<Vec<(Key, Measures)>> {
+    let mut lines = Vec::new();
+    match users {
+        None => lines_of(tx, grain, slots, None, Detail::Full, &mut lines).await?,
+        Some(users) => {
+            for users in users.chunks(USERS_PER_STATEMENT) {
+                lines_of(tx, grain, slots, Some(users), Detail::Full, &mut lines).await?;
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// The sums of some users on some days, by day and user alone: the rest of each key is 0.
+///
+/// # Errors
+/// When the database fails.
+pub async fn user_days(tx: &mut Tx, days: (i64, i64), users: &[i64]) -> Result<Vec<(Key, Measures)>> {
+    let mut lines = Vec::new();
+    for users in users.chunks(USERS_PER_STATEMENT) {
+        lines_of(tx, Grain::Days, days, Some(users), Detail::Users, &mut lines).await?;
+    }
+    Ok(lines)
+}
+
+/// What a user spent in some slots, in nano-dollars.
+///
+/// # Errors
+/// When the database fails.
+pub async fn cost_of(tx: &mut Tx, grain: Grain, slots: (i64, i64), user: i64) -> Result<i64> {
+    let (cost,): (i64,) = on!(tx, |conn| {
+        let table = grain.table();
+        let mut select =
+            QueryBuilder::new(format!("SELECT COALESCE(CAST(SUM(cost) AS BIGINT), 0) FROM {table} WHERE slot IN ("));
+        let mut list = select.separated(", ");
+        for slot in slots.0..slots.1 {
+            list.push_bind(slot);
+        }
+        select.push(") AND user_no = ").push_bind(user);
+        select.build_query_as().fetch_one(conn).await
+    })?;
+    Ok(cost)
+}
+
+/// How finely lines are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// As they are kept.
+    Full,
+    /// By slot and user.
+    Users,
+}
+
+/// Users that one statement looks up.
+const USERS_PER_STATEMENT: usize = 500;
+
+async fn lines_of(
+    tx: &mut Tx,
+    grain: Grain,
+    slots: (i64, i64),
+    users: Option<&[i64]>,
+    detail: Detail,
+    lines: &mut Vec<(Key, Measures)>,
+) -> Result<()> {
+    macro_rules! read {
+        ($row:expr) => {{
+            let mut values = [0_i64; 6 + Measures::NAMES.len()];
+            for (place, value) in values.iter_mut().enumerate() {
+                *value = $row.try_get::<i64, _>(place)?;
+            }
+            let [slot, user, resource, key, model, provider, measures @ ..] = values;
+            lines.push((Key { slot, user, resource, key, model, provider }, Measures::from_values(measures)));
+        }};
+    }
+    on!(tx, |conn| {
+        let (key, columns, grouped) = match detail {
+            Detail::Full => (KEY, Measures::NAMES.join(", "), ""),
+            Detail::Users => (USER_KEY, summed(), " GROUP BY slot, user_no"),
+        };
+        let mut select = QueryBuilder::new(format!("SELECT {key}, {columns} FROM {} WHERE slot IN (", grain.table()));
+        let mut list = select.separated(", ");
+        for slot in slots.0..slots.1 {
+            list.push_bind(slot);
+        }
+        select.push(")");
+        if let Some(users) = users {
+            select.push(" AND user_no IN (");
+            let mut list = select.separated(", ");
+            for user in users {
+                list.push_bind(*user);
+            }
+            select.push(")");
+        }
+        select.push(grouped);
+        let rows = select.build().fetch_all(conn).await?;
+        for row in &rows {
+            read!(row);
+        }
+        Ok(())
+    })
+}
+
 /// The users who spent most over some days, with what they spent in nano-dollars, and what all spent together.
 ///
 /// # Errors
@@ -213,4 +330,16 @@ pub async fn texts(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, String>
         found.extend(rows);
     }
     Ok(found)
+}
+
+/// The first and the last quarter that something ran in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn extent(tx: &mut Tx) -> Result<Option<(i64, i64)>> {
+    const FIRST: &str = "SELECT MIN(slot) FROM usage_quarters";
+    const LAST: &str = "SELECT MAX(slot) FROM usage_quarters";
+    let (first,): (Option<i64>,) = on!(tx, |conn| sqlx::query_as(FIRST).fetch_one(conn).await)?;
+    let (last,): (Option<i64>,) = on!(tx, |conn| sqlx::query_as(LAST).fetch_one(conn).await)?;
+    Ok(first.zip(last))
 }

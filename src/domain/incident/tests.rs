@@ -14,6 +14,7 @@ fn found(level: u16) -> Finding {
     Finding {
         rule: Rule::RateLimited,
         subject: Subject::User("u".to_owned()),
+        aspect: String::new(),
         user: Some("u".to_owned()),
         severity: Severity::Warning,
         level,
@@ -84,9 +85,9 @@ fn who_looks_after_it_is_not_reminded_but_hears_when_it_grows() {
 
 #[test]
 fn an_id_is_safe_in_an_address() {
-    let id = id_of(Rule::Budget, &Subject::User("a/b c\n<script>".to_owned()), at(0));
+    let id = id_of(Rule::Budget, &Subject::User("a/b c\n<script>".to_owned()), "daily", at(0));
     assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{id}");
-    assert_ne!(id, id_of(Rule::Budget, &Subject::Resource("a/b c\n<script>".to_owned()), at(0)));
+    assert_ne!(id, id_of(Rule::Budget, &Subject::Resource("a/b c\n<script>".to_owned()), "daily", at(0)));
 }
 
 proptest! {

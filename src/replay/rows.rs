@@ -1,0 +1,79 @@
+//! Reads the rows of a file by their time: as far as the clock has come, and no further.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Lines};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+
+/// Reads one row; the error says why it cannot be used.
+pub(super) type Parse<T> = fn(&str) -> Result<(DateTime<Utc>, T), String>;
+
+/// The rows of a file, in the order in which they stand.
+pub(super) struct Rows<T> {
+    file: PathBuf,
+    lines: Lines<BufReader<File>>,
+    parse: Parse<T>,
+    number: usize,
+    next: Option<(DateTime<Utc>, T)>,
+    /// How many could not be used, and what the first of them has wrong.
+    unusable: usize,
+    first_unusable: Option<String>,
+}
+
+impl<T> Rows<T> {
+    /// Opens a file.
+    pub(super) fn open(file: &Path, parse: Parse<T>) -> anyhow::Result<Self> {
+        let opened = File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let lines = BufReader::new(opened).lines();
+        let file = file.to_owned();
+        let mut rows = Self { file, lines, parse, number: 0, next: None, unusable: 0, first_unusable: None };
+        rows.advance()?;
+        Ok(rows)
+    }
+
+    /// The time of the next row.
+    pub(super) fn next_at(&self) -> Option<DateTime<Utc>> {
+        self.next.as_ref().map(|(at, _)| *at)
+    }
+
+    /// Up to `limit` rows that happened until `until`.
+    pub(super) fn take_until(&mut self, until: DateTime<Utc>, limit: usize) -> anyhow::Result<Vec<T>> {
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && let Some((_, row)) = self.next.take_if(|(at, _)| *at <= until)
+        {
+            taken.push(row);
+            self.advance()?;
+        }
+        Ok(taken)
+    }
+
+    /// What to say of rows that could not be used, if there were any.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let first = self.first_unusable.as_ref()?;
+        Some(format!("{}: {} rows could not be used; {first}", self.file.display(), self.unusable))
+    }
+
+    fn advance(&mut self) -> anyhow::Result<()> {
+        while self.next.is_none()
+            && let Some(line) = self.lines.next()
+        {
+            let line = line.with_context(|| format!("{} cannot be read", self.file.display()))?;
+            self.number += 1;
+            if line.trim().is_empty() {
+                continue;
+            }
+            match (self.parse)(&line) {
+                Ok(row) => self.next = Some(row),
+                Err(reason) => {
+                    self.unusable += 1;
+                    let number = self.number;
+                    self.first_unusable.get_or_insert_with(|| format!("the first is in line {number}: {reason}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}

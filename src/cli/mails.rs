@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Subcommand};
 use serde_json::json;
 
@@ -59,7 +60,7 @@ pub(super) enum Command {
     /// Renders mails with sample data.
     Preview {
         /// Only this one.
-        #[arg(value_parser = preview::NAMES)]
+        #[arg(value_parser = PossibleValuesParser::new(preview::names()))]
         kind: Option<String>,
         /// Writes subject, text and HTML to this folder instead of printing the text.
         #[arg(long)]

@@ -157,7 +157,7 @@ pub fn compose(
     })
 }
 
-fn unsubscribe_url(sender: &Sender, to: &Recipient, kind: &str) -> Option<String> {
+pub(super) fn unsubscribe_url(sender: &Sender, to: &Recipient, kind: &str) -> Option<String> {
     let base = sender.public_url.as_deref()?.trim_end_matches('/');
     Some(format!("{base}/m/{}?kind={kind}", to.mail_token))
 }

@@ -1,5 +1,7 @@
 //! Every mail with sample data, rendered as a real one is.
 
+pub mod alerts;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -18,6 +20,11 @@ use crate::store::outbox::Mail;
 use crate::store::told::{Recipient, Use};
 
 /// The names of all mails.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().chain(alerts::NAMES)
+}
+
+/// The names of the mails that are about no incident.
 pub const NAMES: [&str; 7] = [
     "model_deprecated",
     "model_date_changed",
@@ -48,6 +55,7 @@ pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<V
     let incident = Occurrence::open(Rule::ListImplausible, Subject::Account("openrouter".to_owned()), now);
     let trouble = desk.trouble(trouble(now), &incident.id)?;
     mails.extend(trouble.into_iter().map(|mail| ("monitor_trouble".to_owned(), mail)));
+    mails.extend(alerts::all(&desk, &recipient(), now)?);
     Ok(mails)
 }
 
@@ -85,13 +93,16 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
     ]
 }
 
-fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTime<Utc>) -> Result<Mail, Error> {
-    let to = Recipient {
+fn recipient() -> Recipient {
+    Recipient {
         id: "u-017".to_owned(),
         email: "u-017@platform.example".to_owned(),
         name: Some("Invoice desk".to_owned()),
         mail_token: "preview".to_owned(),
-    };
+    }
+}
+
+fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTime<Utc>) -> Result<Mail, Error> {
     let tracked: Vec<Tracked> = ["halcyon/lumen-2", "tessera/mosaic-2.5-flash"]
         .iter()
         .zip(&news)
@@ -106,7 +117,7 @@ fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTim
     ];
     let items: Vec<Item<'_>> =
         tracked.iter().zip(news).zip(&uses).map(|((tracked, news), uses)| Item { tracked, news, uses }).collect();
-    notice::compose(renderer, sender, &to, &items, &Known::new(), now)
+    notice::compose(renderer, sender, &recipient(), &items, &Known::new(), now)
 }
 
 fn sample_use(resource: &str, name: &str, url: Option<&str>, position: i64) -> Use {

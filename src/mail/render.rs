@@ -12,6 +12,7 @@ const SUBJECT_CHARS_MAX: usize = 180;
 
 const TEMPLATES: &[(&str, &str)] = templates!["templates/":
     "base.html", "base.txt", "macros.html", "macros.txt",
+    "alert.subject.txt", "alert.txt", "alert.html",
     "admin_digest.subject.txt", "admin_digest.txt", "admin_digest.html",
     "bulk_event.subject.txt", "bulk_event.txt", "bulk_event.html",
     "model_date_changed.subject.txt", "model_date_changed.txt", "model_date_changed.html",

@@ -58,10 +58,10 @@ impl Grain {
     const fn tuning(self) -> Tuning {
         match self {
             Self::Hour => {
-                Tuning { per_day: 24, memory: 120.0, active_share: 0.3, worry: 3.5, active_needed: 8, days_needed: 3 }
+                Tuning { per_day: 24, memory: 120.0, active_share: 0.3, worry: 4.0, active_needed: 8, days_needed: 3 }
             }
             Self::Day => {
-                Tuning { per_day: 1, memory: 14.0, active_share: 0.6, worry: 2.5, active_needed: 5, days_needed: 7 }
+                Tuning { per_day: 1, memory: 14.0, active_share: 0.6, worry: 2.5, active_needed: 3, days_needed: 7 }
             }
         }
     }
@@ -84,6 +84,10 @@ const EARLY_CLIP: f64 = 10.0;
 const HOURS_PER_SAMPLE: u16 = 5;
 /// Dollars. More in a slot is a mistake of whoever reports it, and nothing is learned from it.
 const MOST: f64 = 1e15;
+
+/// Dollars that are added before logarithms are taken (Tukey's started logarithm, 1977): what differs by cents does not
+/// differ, for nobody is told of less than the rule's five dollars.
+const START: f64 = 1.0;
 
 /// What is usual in a slot.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,7 +118,7 @@ pub fn score(expectation: &Expectation, value: f64) -> f64 {
     if value <= 0.0 || limit <= 0.0 {
         return 0.0;
     }
-    1.0 / (1.0 + ((limit / value).ln() / spread).exp())
+    1.0 / (1.0 + (((limit + START) / (value + START)).ln() / spread).exp())
 }
 
 /// When a value is told as a spike.
@@ -211,7 +215,8 @@ impl Baseline {
         }
         let (centre, spread) = self.recent.centre_and_spread();
         let expected = self.mean_in(slot);
-        let limit = self.reference(expected) * (centre + self.worry_in(slot, centre, spread) * spread).exp();
+        let limit =
+            (self.reference(expected) + START) * (centre + self.worry_in(slot, centre, spread) * spread).exp() - START;
         Expectation::Usual { expected, limit, spread }
     }
 
@@ -241,12 +246,13 @@ impl Baseline {
         }
         let is_judged = matches!(self.expect(slot), Expectation::Usual { .. });
         let reference = if self.active == 0 { value } else { self.reference(self.mean_in(slot)) };
-        let ratio = (value / reference).ln();
+        let ratio = ((value + START) / (reference + START)).ln();
         let (centre, spread) = self.recent.centre_and_spread();
         let limit = centre + if is_judged { self.worry_in(slot, centre, spread) * spread } else { EARLY_CLIP.ln() };
         let is_beyond = ratio > limit;
-        let clipped = if is_beyond { reference * limit.exp() } else { value };
-        let usual = if is_beyond && is_judged { reference * centre.exp() } else { clipped };
+        let clipped = if is_beyond { ((reference + START) * limit.exp() - START).max(0.0) } else { value };
+        let usual =
+            if is_beyond && is_judged { ((reference + START) * centre.exp() - START).max(0.0) } else { clipped };
 
         self.last_active = slot;
         self.active = self.active.checked_add(1).unwrap_or(u16::MAX / 2); // it may not stand still: see is_sampled

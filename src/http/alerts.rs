@@ -70,11 +70,7 @@ fn alert(row: &Row) -> Value {
 
 type Id = Result<Path<String>, PathRejection>;
 
-pub(super) async fn acknowledge(
-    State(site): State<Site>,
-    headers: HeaderMap,
-    id: Id,
-) -> Result<Json<Value>, Error> {
+pub(super) async fn acknowledge(State(site): State<Site>, headers: HeaderMap, id: Id) -> Result<Json<Value>, Error> {
     access::require(&site, &headers, &[Scope::Admin]).await?;
     let (id, now) = (access::id(id)?, site.context.now());
     let mut tx = site.context.db.write().await?;
@@ -120,7 +116,8 @@ pub(super) async fn silence(
 ) -> Result<(StatusCode, Json<Value>), Error> {
     access::require(&site, &headers, &[Scope::Admin]).await?;
     let (id, now) = (access::id(id)?, site.context.now());
-    let how_long = body.map_err(|error| Error::unreadable(error.body_text()))?.map(|Json(body)| body).unwrap_or_default();
+    let how_long =
+        body.map_err(|error| Error::unreadable(error.body_text()))?.map(|Json(body)| body).unwrap_or_default();
     let ends_at = how_long.end(now)?;
     let mut tx = site.context.db.write().await?;
     let Some(row) = incidents::get(&mut tx, &id).await? else {

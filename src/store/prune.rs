@@ -39,7 +39,8 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         AND at < (SELECT MAX(at) FROM fetches WHERE digest IS NOT NULL) ORDER BY at LIMIT $2)";
     const QUARTERS: &str = "DELETE FROM usage_quarters WHERE (slot, user_no, resource_no, key_no, model_no, provider) IN \
         (SELECT slot, user_no, resource_no, key_no, model_no, provider FROM usage_quarters WHERE slot < $1 LIMIT $2)";
-    const INCIDENTS: &str = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE resolved_at < $1 LIMIT $2)";
+    const INCIDENTS: &str =
+        "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE resolved_at < $1 LIMIT $2)";
     const SILENCES: &str = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < $1 LIMIT $2)";
     const BALANCES: &str = "DELETE FROM balances WHERE (account, at) IN (SELECT b.account, b.at FROM balances b WHERE b.at < $1 \
         AND EXISTS (SELECT 1 FROM balances l WHERE l.account = b.account AND l.at > b.at) LIMIT $2)";

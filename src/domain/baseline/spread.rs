@@ -5,7 +5,7 @@ pub(super) const KEPT: usize = 48;
 /// Steps of `ln` by which a ratio is kept: 6 %, up to a factor of 2,800 either way.
 const STEPS: f64 = 16.0;
 /// The spread of a subject of whom nothing is known.
-const PRIOR_SPREAD: f64 = 1.0;
+const PRIOR_SPREAD: f64 = 0.5;
 /// As many active slots as the known must have to weigh as much as the prior.
 const PRIOR_SLOTS: f64 = 6.0;
 /// No subject is so regular that a quarter more or less were a deviation of more than one.

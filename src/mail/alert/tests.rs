@@ -56,6 +56,7 @@ fn incident(rule: Rule, text: &str, value: f64, times: u32) -> Incident {
         ..Evidence::default()
     };
     let finding = Finding {
+        aspect: String::new(),
         rule,
         user: Some(text.to_owned()),
         severity: Severity::Warning,
@@ -66,7 +67,7 @@ fn incident(rule: Rule, text: &str, value: f64, times: u32) -> Incident {
         subject,
     };
     Incident {
-        id: id_of(rule, &finding.subject, at()),
+        id: id_of(rule, &finding.subject, "", at()),
         finding,
         phase: Phase::Firing,
         pending_since: at(),

@@ -96,7 +96,7 @@ pub(super) fn incident(finding: Finding, step: Step, now: DateTime<Utc>) -> Inci
     };
     let is_over = step == Step::Resolved;
     Incident {
-        id: id_of(finding.rule, &finding.subject, began),
+        id: id_of(finding.rule, &finding.subject, &finding.aspect, began),
         told: Some(Told { at: now, level: finding.level, times: if step == Step::First { 1 } else { 2 } }),
         finding,
         phase: if is_over { Phase::Resolved } else { Phase::Firing },
@@ -163,7 +163,17 @@ fn finding(rule: Rule, subject: Subject, value: f64, threshold: f64, evidence: E
         Subject::Account(_) | Subject::Model(_) => None,
         _ => Some("u-017".to_owned()),
     };
-    Finding { rule, subject, user, severity: Severity::Warning, level: 1, value, threshold, evidence }
+    Finding {
+        rule,
+        subject,
+        aspect: String::new(),
+        user,
+        severity: Severity::Warning,
+        level: 1,
+        value,
+        threshold,
+        evidence,
+    }
 }
 
 fn share(name: &str, spent: i64, executions: i64, failed: i64) -> Share {

@@ -5,5 +5,6 @@ pub mod compose;
 pub mod notice;
 pub mod preview;
 pub mod render;
+mod smtp;
 pub mod text;
 pub mod transport;

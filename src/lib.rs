@@ -36,6 +36,7 @@ pub mod job;
 pub mod mail;
 pub mod market;
 pub mod metrics;
+pub mod notify;
 pub mod openrouter;
 pub mod otlp;
 pub mod replay;

@@ -1,4 +1,4 @@
-//! Mails: what they say ([`notice`], [`admin`]), how they look ([`render`]), how they travel ([`compose`], [`transport`]).
+//! Mails: what they say ([`notice`], [`admin`], [`user_digest`]), how they look ([`render`]), how they travel ([`compose`], [`transport`]).
 
 pub mod admin;
 pub mod compose;
@@ -7,3 +7,4 @@ pub mod preview;
 pub mod render;
 pub mod text;
 pub mod transport;
+pub mod user_digest;

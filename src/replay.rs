@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::ManualClock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::catalog::Page;
 use crate::job::runner::Runner;
 use crate::job::{self, Context};
@@ -24,7 +24,7 @@ use crate::store::{self, Db};
 use crate::{app, directory};
 
 /// Jobs that run at their times between the lists; fetching is what the lists stand for.
-const JOBS: [&str; 3] = ["notices", "digest", "prune"];
+const JOBS: [&str; 4] = ["notices", "digest", "user_digest", "prune"];
 /// Whoever owns one resource on every model when no directory is given.
 const EVERYBODY: &str = "everybody";
 
@@ -80,7 +80,9 @@ pub async fn run(options: &Options, config: Config, out: &mut impl Write) -> any
     play(&context, &clock, &captures, options.until, &mut teller).await
 }
 
-async fn context(config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
+async fn context(mut config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
+    // Alerts are shown as such, not once more for each channel.
+    config.notify = config::notify::Notify::default();
     let metrics = Metrics::default();
     let db = Db::scratch(&folder.join("replay.db"), metrics.clone()).await?;
     let mailer = Mailer::in_memory(&config, Outlet::default())?;
@@ -187,7 +189,10 @@ impl<W: Write> Teller<'_, W> {
         }
         for mail in mails {
             self.last_mail = mail.id;
-            self.tell_mail(&mail)?;
+            // What is folded is told by the day's digest.
+            if mail.state != "folded" {
+                self.tell_mail(&mail)?;
+            }
         }
         Ok(())
     }

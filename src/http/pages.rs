@@ -13,8 +13,12 @@ use crate::domain::model_id::ModelId;
 use crate::domain::price::{PriceTable, Prices};
 use crate::mail::text::{harmless, moment, short_day};
 use crate::store;
+use crate::store::outbox::STATES;
+use crate::store::suppressions::Suppression;
 
 const MAILS_PER_PAGE: i64 = 50;
+/// Suppressed addresses that the page of mails names, the newest; more are counted.
+const SUPPRESSED_MAX: i64 = 20;
 /// A mail is shown in a frame that may do nothing; opened alone, it may do nothing either.
 const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox";
 
@@ -28,9 +32,12 @@ pub(super) struct Filter {
 
 /// Lists mails, newest first.
 pub(super) async fn mails(State(site): State<Site>, Query(filter): Query<Filter>) -> Result<Response, Error> {
-    let state = ["pending", "sending", "sent", "dead"].into_iter().find(|state| *state == filter.state);
+    let state = STATES.into_iter().find(|state| *state == filter.state);
     let mut tx = site.context.db.read().await?;
     let mut rows = store::outbox::list(&mut tx, state, filter.before, MAILS_PER_PAGE + 1).await?;
+    let suppressed: Vec<Value> =
+        store::suppressions::newest(&mut tx, SUPPRESSED_MAX).await?.iter().map(suppression).collect();
+    let suppressed_count = store::suppressions::count(&mut tx).await?;
     drop(tx);
     let more = rows.len() > usize::try_from(MAILS_PER_PAGE).unwrap_or(usize::MAX);
     rows.truncate(usize::try_from(MAILS_PER_PAGE).unwrap_or(usize::MAX));
@@ -39,11 +46,18 @@ pub(super) async fn mails(State(site): State<Site>, Query(filter): Query<Filter>
     let view = json!({
         "mails": rows.iter().map(mail_row).collect::<Vec<_>>(),
         "state": state,
-        "kinds": crate::metrics::MAIL_KINDS,
+        "states": STATES,
+        "suppressed": suppressed,
+        "suppressed_count": suppressed_count,
         "older_url": older,
         "newer_url": filter.before.map(|_| format!("/mails?state={state}")),
     });
     site.page("mails.html", "mails", None, view).await
+}
+
+fn suppression(suppression: &Suppression) -> Value {
+    let Suppression { address, reason, at } = suppression;
+    json!({ "address": harmless(address), "reason": harmless(reason), "at": moment(*at) })
 }
 
 /// Shows one mail as it was or will be sent.

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::render::{Error, Renderer};
 use super::text::{count, days_from, harmless, long_day, moment, short_day, span};
+use crate::domain::channel::Channel;
 use crate::domain::lifecycle::{Known, State, Tracked};
 use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
@@ -136,6 +137,7 @@ pub fn compose(
     let threads: Vec<String> =
         items.iter().map(|item| thread_id(&to.id, &item.tracked.model.id, &sender.domain)).collect();
     Ok(Mail {
+        channel: Channel::Mail,
         message_id: message_id(&dedup_key, &sender.domain),
         dedup_key,
         kind: kind.to_owned(),
@@ -157,7 +159,7 @@ pub fn compose(
     })
 }
 
-fn unsubscribe_url(sender: &Sender, to: &Recipient, kind: &str) -> Option<String> {
+pub(super) fn unsubscribe_url(sender: &Sender, to: &Recipient, kind: &str) -> Option<String> {
     let base = sender.public_url.as_deref()?.trim_end_matches('/');
     Some(format!("{base}/m/{}?kind={kind}", to.mail_token))
 }

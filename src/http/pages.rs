@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::view::{change, mail as mail_row, model_url};
 use super::{Error, Site};
+use crate::domain::channel::Channel;
 use crate::domain::lifecycle::Tracked;
 use crate::domain::model_id::ModelId;
 use crate::domain::price::{PriceTable, Prices};
@@ -72,7 +73,7 @@ pub(super) async fn mail(State(site): State<Site>, Path(id): Path<i64>) -> Resul
             "created_at": moment(row.created_at), "sent_at": row.sent_at.map(moment), "attempts": row.attempts,
             "last_error": row.last_error, "next_attempt_at": row.due_at.map(moment), "text": mail.text,
         },
-        "html_url": format!("/mails/{id}/html"),
+        "html_url": (mail.channel == Channel::Mail).then(|| format!("/mails/{id}/html")),
     });
     site.page("mail.html", "mails", None, view).await
 }

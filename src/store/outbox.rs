@@ -80,7 +80,7 @@ pub struct Row {
     pub last_error: Option<String>,
     /// When it was enqueued.
     pub created_at: DateTime<Utc>,
-    /// When it was delivered.
+    /// When it was delivered, or a digest told it.
     pub sent_at: Option<DateTime<Utc>>,
     /// See [`Mail::about`].
     pub about: About,
@@ -371,7 +371,8 @@ pub async fn queue(tx: &mut Tx) -> Result<Queue> {
 /// # Errors
 /// When the database fails or holds what cannot be read.
 pub async fn list(tx: &mut Tx, state: Option<&str>, before: Option<i64>, limit: i64) -> Result<Vec<Row>> {
-    const SQL: &str = "SELECT id, kind, user_id, recipient, subject, state, attempts, due_at, last_error, created_at, sent_at, about \
+    const SQL: &str = "SELECT id, kind, user_id, recipient, subject, state, attempts, \
+        CASE WHEN state = 'held' THEN waits_since ELSE due_at END, last_error, created_at, sent_at, about \
         FROM outbox WHERE (state = $1 OR $1 = '') AND id < $2 ORDER BY id DESC LIMIT $3";
     let rows: Vec<Flat> = on!(tx, |conn| {
         let query = sqlx::query_as(SQL).bind(state.unwrap_or_default()).bind(before.unwrap_or(i64::MAX));
@@ -385,7 +386,8 @@ pub async fn list(tx: &mut Tx, state: Option<&str>, before: Option<i64>, limit: 
 /// # Errors
 /// When the database fails or holds what cannot be read.
 pub async fn written_after(tx: &mut Tx, after: i64) -> Result<Vec<Row>> {
-    const SQL: &str = "SELECT id, kind, user_id, recipient, subject, state, attempts, due_at, last_error, created_at, sent_at, about \
+    const SQL: &str = "SELECT id, kind, user_id, recipient, subject, state, attempts, \
+        CASE WHEN state = 'held' THEN waits_since ELSE due_at END, last_error, created_at, sent_at, about \
         FROM outbox WHERE id > $1 ORDER BY id";
     let rows: Vec<Flat> = on!(tx, |conn| sqlx::query_as(SQL).bind(after).fetch_all(conn).await)?;
     rows.into_iter().map(row).collect()
@@ -457,7 +459,8 @@ pub async fn was_told(tx: &mut Tx, incident: &str) -> Result<bool> {
 /// # Errors
 /// When the database fails.
 pub async fn users_told_since(tx: &mut Tx, since: DateTime<Utc>) -> Result<usize> {
-    const SQL: &str = "SELECT COUNT(DISTINCT user_id) FROM outbox WHERE created_at >= $1 AND user_id IS NOT NULL";
+    const SQL: &str = "SELECT COUNT(DISTINCT user_id) FROM outbox WHERE created_at >= $1 AND user_id IS NOT NULL \
+        AND state <> 'suppressed'";
     let (count,): (i64,) = on!(tx, |conn| sqlx::query_as(SQL).bind(since.timestamp_micros()).fetch_one(conn).await)?;
     Ok(usize::try_from(count).unwrap_or(0))
 }

@@ -54,7 +54,7 @@ pub async fn post(tx: &mut Tx, mail: &Mail, daily_max: u32, now: DateTime<Utc>) 
 /// # Errors
 /// When the database fails or holds what cannot be read.
 pub async fn post_digest(tx: &mut Tx, mail: &Mail, parts: &[Part], now: DateTime<Utc>) -> Result<bool> {
-    const SQL: &str = "UPDATE outbox SET state = 'digested' WHERE id = $1 AND state = 'folded'";
+    const SQL: &str = "UPDATE outbox SET state = 'digested', sent_at = $2 WHERE id = $1 AND state = 'folded'";
     let manner = preferences::manner(tx, mail.user.as_deref().unwrap_or_default(), &mail.kind).await?;
     let due =
         if suppressions::covers(tx, &mail.recipient).await? { Due::Suppressed } else { due(&manner, false, now).0 };
@@ -62,7 +62,10 @@ pub async fn post_digest(tx: &mut Tx, mail: &Mail, parts: &[Part], now: DateTime
         return Ok(false);
     }
     for part in parts {
-        on!(tx, |conn| sqlx::query(SQL).bind(part.id).execute(conn).await.map(drop))?;
+        on!(tx, |conn| {
+            let query = sqlx::query(SQL).bind(part.id).bind(now.timestamp_micros());
+            query.execute(conn).await.map(drop)
+        })?;
     }
     Ok(true)
 }

@@ -27,7 +27,7 @@ pub enum What {
 /// When the database fails.
 pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64> {
     const MAILS: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE sent_at < $1 \
-        UNION ALL SELECT id FROM outbox WHERE state IN ('folded', 'digested', 'suppressed') AND created_at < $1 LIMIT $2)";
+        UNION ALL SELECT id FROM outbox WHERE state IN ('folded', 'suppressed') AND created_at < $1 LIMIT $2)";
     const RUNS: &str = "DELETE FROM job_runs WHERE (job, slot) IN \
         (SELECT job, slot FROM job_runs WHERE started_at < $1 AND state <> 'running' LIMIT $2)";
     const FETCHES: &str = "DELETE FROM fetches WHERE at IN (SELECT at FROM fetches WHERE at < $1 \

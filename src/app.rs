@@ -23,6 +23,7 @@ use crate::mail::render::Renderer;
 use crate::mail::transport::Mailer;
 use crate::market::Market;
 use crate::metrics::Metrics;
+use crate::notify;
 use crate::openrouter::Client;
 use crate::scheduler;
 use crate::store::tokens::Scope;
@@ -115,6 +116,8 @@ pub fn with_parts(
         renderer: Renderer::default(),
         mailer: RwLock::new(mailer),
         mail_waits: Notify::new(),
+        notice_waits: Default::default(),
+        notifier: notify::Sender::default(),
         stop,
     }
 }

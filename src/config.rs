@@ -1,6 +1,7 @@
 //! The configuration: sections, defaults, and what must be true of them. [`load`] reads it.
 
 pub mod load;
+pub mod notify;
 pub mod rules;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub struct Config {
     pub mail: Mail,
     /// When each rule holds.
     pub rules: rules::Rules,
+    /// Where alerts go beside mail.
+    pub notify: notify::Notify,
     /// What is read from the platform's own database.
     pub pull: Pull,
     /// When each job runs.
@@ -115,6 +118,9 @@ pub struct Mail {
     pub connections: u32,
     /// How long the delivery of one mail may take, in seconds.
     pub timeout_seconds: u64,
+    /// Mails that a user gets by themselves on one of their days; what exceeds them and is not urgent waits for the
+    /// day's digest.
+    pub per_user_daily: u32,
 }
 
 /// `[pull]`: each query takes a cursor as the text `$1` and gives two columns of text: the cursor to go on from, and a
@@ -147,6 +153,8 @@ pub struct Jobs {
     pub digest: Job,
     /// Evaluates the rules.
     pub rules: Job,
+    /// Tells users what exceeded their daily number of mails.
+    pub user_digest: Job,
     /// Forgets what is old.
     pub prune: Job,
 }
@@ -238,6 +246,7 @@ impl Default for Mail {
             admins: Vec::new(),
             connections: 4,
             timeout_seconds: 60,
+            per_user_daily: 5,
         }
     }
 }
@@ -251,6 +260,7 @@ impl Default for Jobs {
             notices: Job::at("0 6 * * *"),
             digest: Job::at("0 7 * * *"),
             rules: Job::at("*/5 * * * *"),
+            user_digest: Job::at("5 * * * *"),
             prune: Job::at("30 4 * * *"),
         }
     }
@@ -333,6 +343,10 @@ impl Config {
         }
         check("mail.connections", in_range(u64::from(self.mail.connections), 1, 100));
         check("mail.timeout_seconds", in_range(self.mail.timeout_seconds, 1, 600));
+        check("mail.per_user_daily", in_range(u64::from(self.mail.per_user_daily), 1, 1000));
+        for (path, result) in self.notify.check() {
+            check(&path, result);
+        }
         for (name, job) in self.jobs.all() {
             check(&format!("jobs.{name}.cron"), Schedule::parse(&job.cron, job.zone).map(drop));
         }
@@ -414,6 +428,7 @@ impl Jobs {
             ("notices", &self.notices),
             ("digest", &self.digest),
             ("rules", &self.rules),
+            ("user_digest", &self.user_digest),
             ("prune", &self.prune),
         ])
     }

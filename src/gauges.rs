@@ -81,11 +81,19 @@ async fn read_models(context: &Context, tx: &mut Tx) -> store::Result<()> {
 
 async fn read_mails(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> store::Result<()> {
     let queue = store::outbox::queue(tx).await?;
-    for (state, count) in [("pending", queue.pending), ("sending", queue.sending), ("dead", queue.dead)] {
+    let states = [
+        ("pending", queue.pending),
+        ("held", queue.held),
+        ("folded", queue.folded),
+        ("sending", queue.sending),
+        ("dead", queue.dead),
+    ];
+    for (state, count) in states {
         context.metrics.mail_queue.with_label_values(&[state]).set(count);
     }
     let age = queue.oldest_pending.map_or(0.0, |oldest| seconds(now) - seconds(oldest));
     context.metrics.mail_oldest_pending.set(age);
+    context.metrics.mail_suppressed.set(store::suppressions::count(tx).await?);
     Ok(())
 }
 

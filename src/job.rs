@@ -9,6 +9,7 @@ mod pull;
 mod rules;
 pub mod runner;
 mod stale;
+mod user_digest;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,12 +21,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::channel::Channel;
 use crate::mail::notice::Sender;
 use crate::mail::render::Renderer;
 use crate::mail::transport::Mailer;
 use crate::metrics::Metrics;
+use crate::notify;
 use crate::openrouter::Client;
-use crate::store::Db;
+use crate::store::outbox::Mail;
+use crate::store::{self, Db, Tx, post};
 
 /// One row of [`JOBS`]: everything the runner must know of a job.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +50,16 @@ pub struct Spec {
 pub type Run = Pin<Box<dyn Future<Output = Result<String, Error>> + Send>>;
 
 /// All jobs, in the order in which they run when several are due.
-pub const JOBS: &[Spec] =
-    &[pull::SPEC, models::SPEC, models::RECHECK, notices::SPEC, digest::SPEC, rules::SPEC, prune::SPEC];
+pub const JOBS: &[Spec] = &[
+    pull::SPEC,
+    models::SPEC,
+    models::RECHECK,
+    notices::SPEC,
+    digest::SPEC,
+    rules::SPEC,
+    user_digest::SPEC,
+    prune::SPEC,
+];
 
 /// The job of a name.
 #[must_use]
@@ -128,6 +140,10 @@ pub struct Context {
     pub mailer: RwLock<Mailer>,
     /// Wakes the delivery when mails were enqueued.
     pub mail_waits: Notify,
+    /// The same for each of [`Channel::NOTICES`], in that order.
+    pub notice_waits: [Notify; 3],
+    /// The way out for notices.
+    pub notifier: notify::Sender,
     /// Asks everything to end.
     pub stop: CancellationToken,
 }
@@ -157,11 +173,27 @@ impl Context {
         }
     }
 
+    /// Enqueues a mail or a notice as its recipient wants it; says whether it is new. See [`post::post`].
+    ///
+    /// # Errors
+    /// When the database fails or holds what cannot be read.
+    pub async fn post(&self, tx: &mut Tx, mail: &Mail, now: DateTime<Utc>) -> store::Result<bool> {
+        post::post(tx, mail, self.settings.get().mail.per_user_daily, now).await
+    }
+
+    /// Wakes the delivery by a channel.
+    pub(super) fn waits(&self, channel: Channel) -> &Notify {
+        let place = Channel::NOTICES.iter().position(|notice| *notice == channel);
+        place.map_or(&self.mail_waits, |place| &self.notice_waits[place])
+    }
+
     /// Counts mails that a committed transaction enqueued, and wakes the delivery.
     pub fn enqueued<'a>(&self, kinds: impl Iterator<Item = &'a str>) {
         for kind in kinds {
             self.metrics.mail.with_label_values(&[kind, "enqueued"]).inc();
         }
-        self.mail_waits.notify_one();
+        for channel in Channel::ALL {
+            self.waits(channel).notify_one();
+        }
     }
 }

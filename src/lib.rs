@@ -2,11 +2,11 @@
 //! time, once.
 //!
 //! Data flows one way: what comes in ([`openrouter`], [`directory`], [`http`]) meets the pure heart ([`domain`]) in a
-//! [`job`], and leaves through the [`store`]'s outbox as a [`mail`].
+//! [`job`], and leaves through the [`store`]'s outbox as a [`mail`] or, to admins' other channels, by [`notify`].
 //!
 //! ```text
 //!    in                         heart (pure)                     out
-//! openrouter ─▶ job::models ─▶ domain: catalog, diff,  ─▶ store::outbox ─▶ job::deliver ─▶ mail
+//! openrouter ─▶ job::models ─▶ domain: catalog, diff,  ─▶ store::outbox ─▶ job::deliver ─▶ mail, notify
 //! directory  ─▶ store          lifecycle, news             store::models ─▶ http, gauges ─▶ metrics
 //! scheduler  ─▶ job::runner ─▶ domain::schedule
 //! ```
@@ -16,7 +16,8 @@
 //! 1. `domain` does no I/O, awaits nothing, and asks nobody the time.
 //! 2. SQL, and the crate that speaks it, stand only in `store`.
 //! 3. `http` fetches nothing from outside and sends no mail; jobs never see a request.
-//! 4. A mail exists only because the transaction that changed some state also enqueued it.
+//! 4. A mail exists only because the transaction that changed some state also enqueued it, by [`store::post`], which
+//!    minds what its recipient wants.
 //! 5. Only [`clock::SystemClock`] reads the time.
 //! 6. A run of a job is a slot claimed in the database; the [`scheduler`] only wakes the [`job::runner`].
 
@@ -36,6 +37,7 @@ pub mod job;
 pub mod mail;
 pub mod market;
 pub mod metrics;
+pub mod notify;
 pub mod openrouter;
 pub mod otlp;
 pub mod replay;

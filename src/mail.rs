@@ -1,4 +1,4 @@
-//! Mails: what they say ([`notice`], [`admin`]), how they look ([`render`]), how they travel ([`compose`], [`transport`]).
+//! Mails: what they say ([`notice`], [`admin`], [`user_digest`]), how they look ([`render`]), how they travel ([`compose`], [`transport`]).
 
 pub mod admin;
 pub mod alert;
@@ -10,3 +10,4 @@ pub mod render;
 mod smtp;
 pub mod text;
 pub mod transport;
+pub mod user_digest;

@@ -13,16 +13,15 @@ use prometheus::{
 use crate::domain::alert::Rule;
 use crate::domain::catalog::Refusal;
 use crate::domain::change::ChangeKind;
+use crate::domain::channel::Channel;
 use crate::domain::incident::Phase;
+use crate::domain::mail_kind::MailKind;
 
 pub use cap::{Cap, OTHER};
 pub use usage::{ERROR_KINDS, SPEND_WINDOWS, USER_SERIES_MAX, Usage, dollars};
 
 /// States of a model, as `openrouter_models` has them; they exclude each other.
 pub const MODEL_STATES: [&str; 5] = ["active", "deprecated", "missing", "unlisted", "removed"];
-/// Kinds of mail that are sent.
-pub const MAIL_KINDS: [&str; 6] =
-    ["model_deprecated", "model_date_changed", "model_removed", "model_returned", "admin_digest", "monitor_trouble"];
 /// Models with a date that get a series of their own, the soonest first; a platform has a few dozen at a time.
 pub const EXPIRY_SERIES_MAX: usize = 50;
 
@@ -68,6 +67,7 @@ pub struct Families {
     pub mail: IntCounterVec,
     pub mail_queue: IntGaugeVec,
     pub mail_oldest_pending: Gauge,
+    pub mail_suppressed: IntGauge,
     pub http_duration: HistogramVec,
     pub openrouter_requests: IntCounterVec,
     pub store_transactions: IntCounterVec,
@@ -160,13 +160,17 @@ impl Default for Metrics {
             ),
             mail: make.counters(
                 "openrouter_monitor_mail_total",
-                "Mails enqueued, delivered, put off and given up.",
+                "Mails, and notices by their channel, enqueued, delivered, put off and given up.",
                 &["kind", "result"],
             ),
             mail_queue: make.int_gauges("openrouter_monitor_mail_queue", "Mails that are not delivered.", &["state"]),
             mail_oldest_pending: make.gauge(
                 "openrouter_monitor_mail_oldest_pending_seconds",
                 "Age of the oldest mail that waits; 0 for none.",
+            ),
+            mail_suppressed: make.int_gauge(
+                "openrouter_monitor_mail_suppressed",
+                "Addresses that a mail server knows nobody at; nothing is sent there.",
             ),
             http_duration: make.seconds(
                 "openrouter_monitor_http_request_duration_seconds",
@@ -224,12 +228,13 @@ impl Families {
         for reason in Refusal::REASONS {
             self.list_refused.with_label_values(&[reason]);
         }
-        for kind in MAIL_KINDS {
+        let kinds = MailKind::ALL.iter().map(|kind| kind.as_str());
+        for kind in kinds.chain(Channel::NOTICES.map(Channel::as_str)) {
             for result in ["enqueued", "sent", "retried", "dead"] {
                 self.mail.with_label_values(&[kind, result]);
             }
         }
-        for state in ["pending", "sending", "dead"] {
+        for state in ["pending", "held", "folded", "sending", "dead"] {
             self.mail_queue.with_label_values(&[state]);
         }
         for call in ["models", "model"] {

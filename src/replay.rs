@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::ManualClock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::alert::Rule;
 use crate::domain::catalog::Page;
 use crate::domain::execution::{Execution, parse};
@@ -34,7 +34,7 @@ use crate::store::{self, Db};
 use crate::{app, directory};
 
 /// Jobs that run at their times between the lists; fetching is what the lists stand for.
-const JOBS: [&str; 3] = ["notices", "digest", "prune"];
+const JOBS: [&str; 4] = ["notices", "digest", "user_digest", "prune"];
 /// Runs as well once there is something to judge; over lists alone it would have nothing to look at.
 const RULES: &str = "rules";
 /// Executions that are taken in one transaction.
@@ -164,6 +164,8 @@ fn balance(line: &str) -> Result<(DateTime<Utc>, Reading), String> {
 async fn context(mut config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
     // Nothing is sent in a replay, so nothing is stuck.
     config.rules.switch_off(Rule::MailStuck);
+    // Alerts are shown as such, not once more for each channel.
+    config.notify = config::notify::Notify::default();
     let metrics = Metrics::default();
     let db = Db::scratch(&folder.join("replay.db"), metrics.clone()).await?;
     let mailer = Mailer::in_memory(&config, Outlet::default())?;
@@ -319,7 +321,10 @@ impl<W: Write> Teller<'_, W> {
         }
         for mail in mails {
             self.last_mail = mail.id;
-            self.tell_mail(&mail)?;
+            // What is folded is told by the day's digest.
+            if mail.state != "folded" {
+                self.tell_mail(&mail)?;
+            }
         }
         Ok(())
     }

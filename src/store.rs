@@ -16,11 +16,13 @@ pub mod names;
 pub mod outbox;
 pub mod partitions;
 pub mod platform;
+pub mod post;
 pub mod preferences;
 pub mod prune;
 pub mod rollups;
 pub mod runs;
 pub mod silences;
+pub mod suppressions;
 pub mod tokens;
 pub mod told;
 

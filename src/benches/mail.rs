@@ -69,7 +69,8 @@ fn mail(n: usize) -> Mail {
 
 fn message() -> Message {
     let from = compose::mailbox(&Config::default().mail.from).expect("an address");
-    let claimed = Claimed { id: 0, attempt: 1, created_at: SystemClock.now(), mail: mail(0) };
+    let claimed =
+        Claimed { id: 0, attempt: 1, created_at: SystemClock.now(), waits_since: SystemClock.now(), mail: mail(0) };
     compose::message(&claimed, &from).expect("a message")
 }
 

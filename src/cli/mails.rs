@@ -1,4 +1,4 @@
-//! `mail list`, `show`, `retry`, `test` and `preview`.
+//! `mail list`, `show`, `retry`, `unsuppress`, `test` and `preview`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::output::Table;
 use super::{Failure, Format, offline};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::domain::channel::Channel;
 use crate::job::Context;
 use crate::mail::notice::{Sender, message_id};
 use crate::mail::render::Renderer;
@@ -26,8 +27,8 @@ const LIST_DEFAULT: i64 = 50;
 pub(super) enum Command {
     /// Lists mails, newest first.
     List {
-        /// Only those that are pending, sending, sent or dead.
-        #[arg(long, value_parser = ["pending", "sending", "sent", "dead"])]
+        /// Only those in this state.
+        #[arg(long, value_parser = store::outbox::STATES)]
         state: Option<String>,
         /// How many.
         #[arg(long, default_value_t = LIST_DEFAULT)]
@@ -41,7 +42,7 @@ pub(super) enum Command {
         /// Its number.
         id: i64,
     },
-    /// Tries mails again at once: one, or all that were given up.
+    /// Tries mails again at once: one, also to a suppressed address, or all that were given up.
     #[command(group = ArgGroup::new("which").required(true))]
     Retry {
         /// Its number.
@@ -50,6 +51,11 @@ pub(super) enum Command {
         /// All that were given up.
         #[arg(long, group = "which")]
         all_dead: bool,
+    },
+    /// Sends to an address again that the mail server knew nobody at, from the next mail on.
+    Unsuppress {
+        /// Which.
+        address: String,
     },
     /// Sends a mail now, to see whether the delivery works.
     Test {
@@ -83,6 +89,16 @@ pub(super) async fn run(command: Command, config: Config, out: &mut impl Write) 
                 Some(id) if count == 0 => Err(anyhow!("mail {id} is not waiting and was not given up").into()),
                 _ => Ok(writeln!(out, "{count} due at once; the daemon sends them")?),
             }
+        }
+        Command::Unsuppress { address } => {
+            let context = offline(config).await?;
+            let mut tx = context.db.write().await?;
+            let lifted = store::suppressions::lift(&mut tx, &address).await?;
+            tx.commit().await?;
+            if !lifted {
+                return Err(anyhow!("{address} is not suppressed").into());
+            }
+            Ok(writeln!(out, "{address} gets mails again; \"mail retry ID\" sends one that it did not get")?)
         }
         Command::Test { to } => test(&config, &to, out).await,
         Command::Preview { kind, out: directory } => previews(&config, kind.as_deref(), directory.as_deref(), out),
@@ -118,8 +134,12 @@ async fn list(
 async fn show(context: &Context, id: i64, out: &mut impl Write) -> Result<(), Failure> {
     let mut tx = context.db.read().await?;
     let (row, mail) = store::outbox::get(&mut tx, id).await?.ok_or_else(|| anyhow!("there is no mail {id}"))?;
+    if mail.channel != Channel::Mail {
+        return Ok(writeln!(out, "{}", mail.text)?);
+    }
     let from = compose::mailbox(&context.settings.get().mail.from)?;
-    let claimed = Claimed { id, attempt: row.attempts, created_at: row.created_at, mail };
+    let at = row.created_at;
+    let claimed = Claimed { id, attempt: row.attempts, created_at: at, waits_since: at, mail };
     out.write_all(&compose::message(&claimed, &from)?.formatted())?;
     Ok(writeln!(out)?)
 }
@@ -138,7 +158,8 @@ async fn test(config: &Config, to: &str, out: &mut impl Write) -> Result<(), Fai
         ..Mail::default()
     };
     let mailer = Mailer::new(config)?;
-    let sent = mailer.deliver(&Claimed { id: now.timestamp_millis(), attempt: 1, created_at: now, mail }).await;
+    let claimed = Claimed { id: now.timestamp_millis(), attempt: 1, created_at: now, waits_since: now, mail };
+    let sent = mailer.deliver(&claimed).await;
     sent.map_err(|error| anyhow!("{}: {error}", mailer.describe()))?;
     Ok(writeln!(out, "sent to {to} by {}", mailer.describe())?)
 }

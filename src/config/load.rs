@@ -10,8 +10,17 @@ use super::Config;
 /// What the names of environment variables begin with; `__` stands between section and key.
 const ENV_PREFIX: &str = "OPENROUTER_MONITOR__";
 /// Settings that may be given as the content of a file, by a key that ends in `_file`.
-const SECRETS: [&str; 5] =
-    ["store.url", "http.metrics_token", "openrouter.management_key", "mail.smtp_url", "pull.url"];
+const SECRETS: [&str; 9] = [
+    "store.url",
+    "http.metrics_token",
+    "openrouter.management_key",
+    "mail.smtp_url",
+    "notify.webhook_url",
+    "notify.webhook_secret",
+    "notify.slack_url",
+    "notify.alertmanager_url",
+    "pull.url",
+];
 /// How like two keys must be for one to be offered in place of the other (Jaro-Winkler).
 const NEAR_MISS: f64 = 0.8;
 

@@ -60,7 +60,7 @@ pub(super) async fn show(State(site): State<Site>) -> Result<Response, Error> {
         "missing": missing(&known, &usage, now),
         "changes": changes.iter().map(change).collect::<Vec<_>>(),
         "mails": mails.iter().map(mail).collect::<Vec<_>>(),
-        "mail_queue": { "pending": queue.pending + queue.sending, "dead": queue.dead, "sent": sent },
+        "mail_queue": { "pending": queue.pending + queue.sending + queue.held + queue.folded, "dead": queue.dead, "sent": sent },
         "jobs": jobs(&site, &mut tx, now).await?,
         "daemon": daemon(&site, &mut tx).await?,
         "empty_hint": empty_hint,

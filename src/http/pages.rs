@@ -8,13 +8,18 @@ use serde_json::{Value, json};
 
 use super::view::{change, mail as mail_row, model_url};
 use super::{Error, Site};
+use crate::domain::channel::Channel;
 use crate::domain::lifecycle::Tracked;
 use crate::domain::model_id::ModelId;
 use crate::domain::price::{PriceTable, Prices};
 use crate::mail::text::{harmless, moment, short_day};
 use crate::store;
+use crate::store::outbox::STATES;
+use crate::store::suppressions::Suppression;
 
 const MAILS_PER_PAGE: i64 = 50;
+/// Suppressed addresses that the page of mails names, the newest; more are counted.
+const SUPPRESSED_MAX: i64 = 20;
 /// A mail is shown in a frame that may do nothing; opened alone, it may do nothing either.
 const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox";
 
@@ -28,9 +33,12 @@ pub(super) struct Filter {
 
 /// Lists mails, newest first.
 pub(super) async fn mails(State(site): State<Site>, Query(filter): Query<Filter>) -> Result<Response, Error> {
-    let state = ["pending", "sending", "sent", "dead"].into_iter().find(|state| *state == filter.state);
+    let state = STATES.into_iter().find(|state| *state == filter.state);
     let mut tx = site.context.db.read().await?;
     let mut rows = store::outbox::list(&mut tx, state, filter.before, MAILS_PER_PAGE + 1).await?;
+    let suppressed: Vec<Value> =
+        store::suppressions::newest(&mut tx, SUPPRESSED_MAX).await?.iter().map(suppression).collect();
+    let suppressed_count = store::suppressions::count(&mut tx).await?;
     drop(tx);
     let more = rows.len() > usize::try_from(MAILS_PER_PAGE).unwrap_or(usize::MAX);
     rows.truncate(usize::try_from(MAILS_PER_PAGE).unwrap_or(usize::MAX));
@@ -39,11 +47,18 @@ pub(super) async fn mails(State(site): State<Site>, Query(filter): Query<Filter>
     let view = json!({
         "mails": rows.iter().map(mail_row).collect::<Vec<_>>(),
         "state": state,
-        "kinds": crate::metrics::MAIL_KINDS,
+        "states": STATES,
+        "suppressed": suppressed,
+        "suppressed_count": suppressed_count,
         "older_url": older,
         "newer_url": filter.before.map(|_| format!("/mails?state={state}")),
     });
     site.page("mails.html", "mails", None, view).await
+}
+
+fn suppression(suppression: &Suppression) -> Value {
+    let Suppression { address, reason, at } = suppression;
+    json!({ "address": harmless(address), "reason": harmless(reason), "at": moment(*at) })
 }
 
 /// Shows one mail as it was or will be sent.
@@ -58,7 +73,7 @@ pub(super) async fn mail(State(site): State<Site>, Path(id): Path<i64>) -> Resul
             "created_at": moment(row.created_at), "sent_at": row.sent_at.map(moment), "attempts": row.attempts,
             "last_error": row.last_error, "next_attempt_at": row.due_at.map(moment), "text": mail.text,
         },
-        "html_url": format!("/mails/{id}/html"),
+        "html_url": (mail.channel == Channel::Mail).then(|| format!("/mails/{id}/html")),
     });
     site.page("mail.html", "mails", None, view).await
 }

@@ -1,4 +1,5 @@
-//! Delivers mails: claims some under a lease, sends them outside any transaction, records what became of each.
+//! Delivers mails and notices: claims some under a lease, sends them outside any transaction, records what became of
+//! each. Every channel is delivered by itself: one that hangs holds up no other.
 //!
 //! A mail is sent again only if the daemon died between the server's acceptance and our record of it; its stable
 //! Message-ID then lets the receiver tell.
@@ -12,12 +13,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Context;
+use crate::domain::channel::Channel;
 use crate::domain::schedule::retry_delay;
+use crate::notify::Answer;
 use crate::store::outbox::{self, Claimed, Outcome};
-use crate::store::{self};
+use crate::store::{self, suppressions};
 
 /// Mails that are claimed at a time, for each connection.
 const CLAIM_PER_CONNECTION: i64 = 8;
+/// Calls to a notice's channel at a time: alerts are few, and most webhooks are limited to one a second.
+const NOTICES_AT_ONCE: u32 = 2;
 /// Outcomes that are recorded in one transaction at most.
 const SETTLE_MAX: usize = 64;
 /// How often outcomes are offered to a store that fails, and how long is waited in between at most: about as long
@@ -36,43 +41,63 @@ type Settled = (Claimed, Outcome);
 
 /// Delivers until asked to stop.
 pub async fn run(context: Arc<Context>) {
+    let by = |channel| Box::pin(run_channel(&context, channel));
+    tokio::join!(by(Channel::Mail), by(Channel::Webhook), by(Channel::Slack), by(Channel::Alertmanager));
+}
+
+async fn run_channel(context: &Arc<Context>, channel: Channel) {
     while !context.stop.is_cancelled() {
-        match drain(&context).await {
+        match drain_channel(context, channel).await {
             Ok(0) => {}
             Ok(_) => continue,
             Err(error) => tracing::warn!(%error, "the outbox could not be read or written"),
         }
         tokio::select! {
-            () = context.mail_waits.notified() => {}
+            () = context.waits(channel).notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = context.stop.cancelled() => {}
         }
     }
 }
 
-/// Delivers until nothing is due; gives how many mails that were. Each outcome is recorded as soon as it is known,
-/// in one transaction with those that come while the one before is written: who waits for a slow server holds up
-/// nobody's mark.
+/// Delivers until nothing is due; gives how many rows that were.
 ///
 /// # Errors
 /// When the store fails. What was claimed is tried again when its lease ends.
 pub async fn drain(context: &Arc<Context>) -> store::Result<usize> {
+    let by = |channel| Box::pin(drain_channel(context, channel));
+    let all = tokio::join!(by(Channel::Mail), by(Channel::Webhook), by(Channel::Slack), by(Channel::Alertmanager));
+    Ok(all.0? + all.1? + all.2? + all.3?)
+}
+
+/// The same for one channel. Each outcome is recorded as soon as it is known, in one transaction with those that come
+/// while the one before is written: who waits for a slow server holds up nobody's mark.
+async fn drain_channel(context: &Arc<Context>, channel: Channel) -> store::Result<usize> {
     let (done, outcomes) = mpsc::channel(SETTLE_MAX);
-    let (total, settled) = tokio::join!(send_all(context, done), settle_all(context, outcomes));
+    let (total, settled) = tokio::join!(send_all(context, channel, done), settle_all(context, outcomes));
     context.mailer().hang_up().await;
     settled.and(total)
 }
 
+/// How many deliveries by a channel go on at a time, and how long one may take, in seconds.
+fn capacity(context: &Context, channel: Channel) -> (u32, u64) {
+    let config = context.settings.get();
+    match channel {
+        Channel::Mail => (config.mail.connections, config.mail.timeout_seconds),
+        _ => (NOTICES_AT_ONCE, config.notify.timeout_seconds),
+    }
+}
+
 /// Keeps all connections busy until nothing is due. An error of the store ends the claiming and nothing else: a
 /// delivery that is dropped half way is one that happens twice.
-async fn send_all(context: &Arc<Context>, done: mpsc::Sender<Settled>) -> store::Result<usize> {
+async fn send_all(context: &Arc<Context>, channel: Channel, done: mpsc::Sender<Settled>) -> store::Result<usize> {
     let (mut waiting, mut sending) = (VecDeque::new(), JoinSet::new());
     let (mut total, mut look, mut failed) = (0, true, None);
     loop {
-        let connections = usize::try_from(context.settings.get().mail.connections).unwrap_or(1);
+        let connections = usize::try_from(capacity(context, channel).0).unwrap_or(1);
         while sending.len() < connections && !context.stop.is_cancelled() {
             if waiting.is_empty() && look && failed.is_none() {
-                waiting = claim(context).await.unwrap_or_else(|error| {
+                waiting = claim(context, channel).await.unwrap_or_else(|error| {
                     failed = Some(error);
                     VecDeque::new()
                 });
@@ -92,38 +117,57 @@ async fn send_all(context: &Arc<Context>, done: mpsc::Sender<Settled>) -> store:
         }
         tokio::select! {
             _ = sending.join_next() => {}
-            () = context.mail_waits.notified() => look = true,
+            () = context.waits(channel).notified() => look = true,
             () = tokio::time::sleep(LOOK_EVERY) => look = true,
             () = context.stop.cancelled(), if !waiting.is_empty() => {}
         }
     }
 }
 
-async fn claim(context: &Context) -> store::Result<VecDeque<Claimed>> {
-    let (config, now) = (context.settings.get(), context.now());
-    let lease = TimeDelta::seconds(i64::try_from(config.mail.timeout_seconds).unwrap_or(60)) * LEASE_FACTOR;
-    let limit = i64::from(config.mail.connections) * CLAIM_PER_CONNECTION;
+async fn claim(context: &Context, channel: Channel) -> store::Result<VecDeque<Claimed>> {
+    let (now, (connections, timeout_seconds)) = (context.now(), capacity(context, channel));
+    let lease = TimeDelta::seconds(i64::try_from(timeout_seconds).unwrap_or(60)) * LEASE_FACTOR;
+    let limit = i64::from(connections) * CLAIM_PER_CONNECTION;
     let mut tx = context.db.write().await?;
-    let claimed = outbox::claim(&mut tx, limit, now, now + lease).await?;
+    let claimed = outbox::claim(&mut tx, channel, limit, now, now + lease).await?;
     tx.commit().await?;
     Ok(claimed.into())
 }
 
 async fn attempt(context: Arc<Context>, claimed: Claimed, done: mpsc::Sender<Settled>) {
-    let outcome = match context.mailer().deliver(&claimed).await {
-        Ok(()) => Outcome::Sent,
-        Err(error) if error.permanent => Outcome::Dead(error.reason),
-        Err(error) => later(&claimed, context.now(), error.reason),
+    let outcome = if claimed.mail.channel == Channel::Mail {
+        mail(&context, &claimed).await
+    } else {
+        notice(&context, &claimed).await
     };
     done.send((claimed, outcome)).await.ok();
 }
 
-fn later(claimed: &Claimed, now: DateTime<Utc>, reason: String) -> Outcome {
-    if now - claimed.created_at >= GIVE_UP_AFTER {
+async fn mail(context: &Context, claimed: &Claimed) -> Outcome {
+    match context.mailer().deliver(claimed).await {
+        Ok(()) => Outcome::Sent,
+        Err(error) if error.is_bounce => Outcome::Bounced(error.reason),
+        Err(error) if error.permanent => Outcome::Dead(error.reason),
+        Err(error) => later(claimed, context.now(), error.reason, None),
+    }
+}
+
+async fn notice(context: &Context, claimed: &Claimed) -> Outcome {
+    match context.notifier.post(&context.settings.get().notify, claimed, context.now()).await {
+        Answer::Taken => Outcome::Sent,
+        Answer::Repeat(at) => Outcome::Repeat(at),
+        Answer::Never(reason) => Outcome::Dead(reason),
+        Answer::Later(reason, wait) => later(claimed, context.now(), reason, wait),
+    }
+}
+
+fn later(claimed: &Claimed, now: DateTime<Utc>, reason: String, asked: Option<TimeDelta>) -> Outcome {
+    if now - claimed.waits_since >= GIVE_UP_AFTER {
         return Outcome::Dead(format!("given up after {} days: {reason}", GIVE_UP_AFTER.num_days()));
     }
     let attempt = u32::try_from(claimed.attempt).unwrap_or(u32::MAX);
-    Outcome::Retry(now + retry_delay(attempt, claimed.id.unsigned_abs()), reason)
+    let delay = retry_delay(attempt, claimed.id.unsigned_abs());
+    Outcome::Retry(now + std::cmp::max(delay, asked.unwrap_or_default()), reason)
 }
 
 /// Records outcomes until nobody can have another.
@@ -163,6 +207,9 @@ async fn settle(context: &Context, settled: &[Settled]) -> store::Result<()> {
         if !outbox::settle(&mut tx, claimed.id, claimed.attempt, outcome, now).await? {
             tracing::warn!(mail.id = claimed.id, "the lease ran out during the delivery; another holder decides");
         }
+        if let Outcome::Bounced(reason) = outcome {
+            suppressions::suppress(&mut tx, &claimed.mail.recipient, reason, now).await?;
+        }
     }
     tx.commit().await?;
     for (claimed, outcome) in settled {
@@ -174,7 +221,7 @@ async fn settle(context: &Context, settled: &[Settled]) -> store::Result<()> {
 fn report(context: &Context, claimed: &Claimed, outcome: &Outcome) {
     let (id, kind) = (claimed.id, claimed.mail.kind.as_str());
     let result = match outcome {
-        Outcome::Sent => {
+        Outcome::Sent | Outcome::Repeat(_) => {
             tracing::info!(mail.id = id, mail.kind = kind, "mail sent");
             "sent"
         }
@@ -184,6 +231,15 @@ fn report(context: &Context, claimed: &Claimed, outcome: &Outcome) {
         }
         Outcome::Dead(error) => {
             tracing::error!(mail.id = id, mail.kind = kind, error, "mail given up");
+            "dead"
+        }
+        Outcome::Bounced(error) => {
+            tracing::error!(
+                mail.id = id,
+                mail.kind = kind,
+                error,
+                "mail given up; nothing more is sent to its address"
+            );
             "dead"
         }
         Outcome::Released => return,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::{Context, Error, Spec, notices};
-use crate::mail::admin::{Desk, Digest};
+use crate::mail::admin::{Desk, Digest, SUPPRESSED_MAX};
 use crate::store::{self, Lock};
 
 /// The digest.
@@ -32,10 +32,12 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
     let models_listed = store::lists::last_accepted(&mut tx).await?.map_or(0, |fetch| fetch.listed);
     let sender = context.sender();
     let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
-    let digest = Digest { changes: &changes, usage: &usage, models_listed, users_told, last };
+    let suppressed = store::suppressions::newest(&mut tx, SUPPRESSED_MAX).await?;
+    let suppressed = (suppressed.as_slice(), store::suppressions::count(&mut tx).await?);
+    let digest = Digest { changes: &changes, usage: &usage, models_listed, users_told, suppressed, last };
     let mut kinds = Vec::new();
     for mail in desk.digest(&digest, now)? {
-        if store::outbox::enqueue(&mut tx, &mail, now).await? {
+        if context.post(&mut tx, &mail, now).await? {
             kinds.push("admin_digest");
         }
     }

@@ -18,7 +18,7 @@ use crate::mail::notice::Fact;
 use crate::mail::text::moment;
 use crate::openrouter::{self, Fetched};
 use crate::store::lists::Fetch;
-use crate::store::outbox::{Mail, enqueue};
+use crate::store::outbox::Mail;
 use crate::store::{self, Lock, Tx};
 
 /// Fetches every day.
@@ -150,7 +150,7 @@ async fn take(
     store::changes::insert(&mut tx, &step.changes).await?;
     let mut mails = believe(context, &mut tx, now).await?;
     mails.extend(bulk_incidents(context, &mut tx, &step, now).await?);
-    let kinds = enqueue_all(&mut tx, &mails, now).await?;
+    let kinds = enqueue_all(context, &mut tx, &mails, now).await?;
     tx.commit().await?;
 
     context.enqueued(kinds.iter().map(String::as_str));
@@ -167,10 +167,10 @@ fn count(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
-async fn enqueue_all(tx: &mut Tx, mails: &[Mail], now: DateTime<Utc>) -> Result<Vec<String>, Error> {
+async fn enqueue_all(context: &Context, tx: &mut Tx, mails: &[Mail], now: DateTime<Utc>) -> Result<Vec<String>, Error> {
     let mut kinds = Vec::new();
     for mail in mails {
-        if enqueue(tx, mail, now).await? {
+        if context.post(tx, mail, now).await? {
             kinds.push(mail.kind.clone());
         }
     }
@@ -193,8 +193,13 @@ async fn refuse(context: &Context, refusal: Refusal, now: DateTime<Utc>) -> Resu
         let admins = notices::admins(context, &mut tx).await?;
         let sender = context.sender();
         let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
-        kinds =
-            enqueue_all(&mut tx, &desk.trouble(refused(&incident, &reason, last.as_ref()), &incident.id)?, now).await?;
+        kinds = enqueue_all(
+            context,
+            &mut tx,
+            &desk.trouble(refused(&incident, &reason, last.as_ref()), &incident.id)?,
+            now,
+        )
+        .await?;
     }
     tx.commit().await?;
     context.enqueued(kinds.iter().map(String::as_str));

@@ -97,7 +97,7 @@ async fn tell_one(
     for (kind, mut items) in by_kind {
         items.sort_by_key(|item| (end_of(&item.news), item.tracked.model.id.clone()));
         let mail = notice::compose(&context.renderer, &context.sender(), to, &items, known, now)?;
-        if store::outbox::enqueue(tx, &mail, now).await? {
+        if context.post(tx, &mail, now).await? {
             kinds.push(kind);
         } else {
             // The belief says that it was never told, the outbox that it was: one of the two keys is wrong.

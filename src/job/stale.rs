@@ -43,7 +43,7 @@ pub(super) async fn tell(
     let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
     let mut kinds = Vec::new();
     for mail in desk.trouble(trouble, &incident)? {
-        if store::outbox::enqueue(tx, &mail, now).await? {
+        if context.post(tx, &mail, now).await? {
             kinds.push(mail.kind);
         }
     }

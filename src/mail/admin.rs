@@ -9,15 +9,19 @@ use super::notice::{Fact, Footer, Sender, fingerprint, message_id};
 use super::render::{Error, Renderer};
 use super::text::{harmless, moment};
 use crate::domain::change::{Change, ChangeKind};
+use crate::domain::channel::Channel;
 use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::BulkEvent;
 use crate::domain::model_id::ModelId;
 use crate::store::outbox::{About, Mail};
+use crate::store::suppressions::Suppression;
 
 /// Rows that a section of the digest shows; more are counted.
 const ROWS_MAX: usize = 20;
 /// Models that the mail on a bulk event names; more are counted.
 const NAMES_MAX: usize = 30;
+/// Addresses that take no mail which the digest names; more are counted.
+pub const SUPPRESSED_MAX: i64 = 5;
 
 /// Users and resources by model.
 pub type Usage = BTreeMap<ModelId, (i64, i64)>;
@@ -50,6 +54,8 @@ struct DigestView {
     models_listed: i64,
     sections: Vec<Section>,
     users_told: usize,
+    suppressed: Vec<String>,
+    suppressed_more: usize,
 }
 
 #[derive(Serialize)]
@@ -111,6 +117,8 @@ pub struct Digest<'a> {
     pub models_listed: i64,
     /// Users who got a mail about a model in this time.
     pub users_told: usize,
+    /// Addresses that take no mail, newest first, and how many there are.
+    pub suppressed: (&'a [Suppression], i64),
     /// The number of the last change, which names the digest.
     pub last: i64,
 }
@@ -121,6 +129,7 @@ impl Desk<'_> {
     /// # Errors
     /// When a template does not fit its view.
     pub fn digest(&self, digest: &Digest<'_>, now: DateTime<Utc>) -> Result<Vec<Mail>, Error> {
+        let (shown, suppressed) = digest.suppressed;
         let view = DigestView {
             since: moment(digest.changes.first().map_or(now, |change| change.at)),
             until: moment(now),
@@ -128,6 +137,8 @@ impl Desk<'_> {
             models_listed: digest.models_listed,
             sections: sections(digest),
             users_told: digest.users_told,
+            suppressed: shown.iter().map(|row| harmless(&row.address)).collect(),
+            suppressed_more: usize::try_from(suppressed).unwrap_or(0).saturating_sub(shown.len()),
         };
         let mut models: Vec<String> = digest.changes.iter().map(|change| change.model.to_string()).collect();
         models.sort();
@@ -194,6 +205,7 @@ impl Desk<'_> {
         let mail = |admin: &String| {
             let dedup_key = format!("{kind}/{key}/{admin}");
             Mail {
+                channel: Channel::Mail,
                 message_id: message_id(&dedup_key, domain),
                 dedup_key,
                 kind: kind.to_owned(),

@@ -117,8 +117,8 @@ mod tests {
             unsubscribe_url: Some("https://m.example.org/m/t?kind=model_removed".to_owned()),
             ..Mail::default()
         };
-        let claimed =
-            Claimed { id: 1, attempt: 1, created_at: Utc.with_ymd_and_hms(2026, 6, 8, 1, 0, 0).unwrap(), mail };
+        let at = Utc.with_ymd_and_hms(2026, 6, 8, 1, 0, 0).unwrap();
+        let claimed = Claimed { id: 1, attempt: 1, created_at: at, waits_since: at, mail };
         let message = message(&claimed, &mailbox("M <m@example.org>").unwrap()).unwrap();
         let bytes = message.formatted();
         let parsed = mail_parser::MessageParser::default().parse(&bytes).unwrap();

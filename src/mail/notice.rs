@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::render::{Error, Renderer};
 use super::text::{count, days_from, harmless, long_day, moment, short_day, span};
+use crate::domain::channel::Channel;
 use crate::domain::lifecycle::{Known, State, Tracked};
 use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
@@ -136,6 +137,7 @@ pub fn compose(
     let threads: Vec<String> =
         items.iter().map(|item| thread_id(&to.id, &item.tracked.model.id, &sender.domain)).collect();
     Ok(Mail {
+        channel: Channel::Mail,
         message_id: message_id(&dedup_key, &sender.domain),
         dedup_key,
         kind: kind.to_owned(),

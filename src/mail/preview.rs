@@ -9,6 +9,7 @@ use super::admin::{Desk, Digest, Trouble, Usage};
 use super::notice::{self, Fact, Item, Sender};
 use super::render::{Error, Rendered, Renderer};
 use super::text::moment;
+use super::user_digest;
 use crate::domain::alert::{Rule, Subject};
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::incident::Occurrence;
@@ -17,6 +18,8 @@ use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
 use crate::store::outbox::Mail;
+use crate::store::post::Part;
+use crate::store::suppressions::Suppression;
 use crate::store::told::{Recipient, Use};
 
 /// The names of all mails.
@@ -25,11 +28,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The names of the mails that are about no incident.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 8] = [
     "model_deprecated",
     "model_date_changed",
     "model_removed",
     "model_returned",
+    "user_digest",
     "admin_digest",
     "bulk_event",
     "monitor_trouble",
@@ -44,10 +48,13 @@ pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<V
     for (name, news) in samples(now) {
         mails.push((name.to_owned(), user_mail(renderer, sender, news, now)?));
     }
+    mails.push(("user_digest".to_owned(), day_digest(renderer, sender, &mails, now)?));
     let admins = ["admin@platform.example".to_owned()];
     let desk = Desk { renderer, sender, admins: &admins };
     mails.extend(
-        desk.digest(&digest(&changes(now), &usage()), now)?.into_iter().map(|mail| ("admin_digest".to_owned(), mail)),
+        desk.digest(&digest(&changes(now), &usage(), &suppressed(now)), now)?
+            .into_iter()
+            .map(|mail| ("admin_digest".to_owned(), mail)),
     );
     let incident = Occurrence::open(Rule::BulkEvent, Subject::Account("batch".to_owned()), now);
     let bulk = desk.bulk_event(&bulk_event(), &incident, &usage(), now + TimeDelta::days(7))?;
@@ -91,6 +98,25 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
         ),
         ("model_returned", vec![News::Returned { since: now - TimeDelta::days(12), expires_on: None }]),
     ]
+}
+
+/// A digest of the mails so far.
+fn day_digest(
+    renderer: &Renderer,
+    sender: &Sender,
+    mails: &[(String, Mail)],
+    now: DateTime<Utc>,
+) -> Result<Mail, Error> {
+    let part = |(_, mail): &(String, Mail)| Part {
+        id: 0,
+        kind: mail.kind.clone(),
+        subject: mail.subject.clone(),
+        text: mail.text.clone(),
+        at: now,
+        about: mail.about.clone(),
+    };
+    let parts: Vec<Part> = mails.iter().filter(|(name, _)| name != "model_removed").map(part).collect();
+    user_digest::compose(renderer, sender, &recipient(), &parts, now.date_naive())
 }
 
 fn recipient() -> Recipient {
@@ -159,8 +185,13 @@ fn usage() -> Usage {
     Usage::from([(ModelId::from("halcyon/lumen-2"), (12, 31)), (ModelId::from("tessera/mosaic-2.5-flash"), (3, 4))])
 }
 
-fn digest<'a>(changes: &'a [Change], usage: &'a Usage) -> Digest<'a> {
-    Digest { changes, usage, models_listed: 421, users_told: 15, last: 4 }
+fn suppressed(now: DateTime<Utc>) -> [Suppression; 1] {
+    let reason = "550 5.1.1 user unknown".to_owned();
+    [Suppression { address: "u-044@platform.example".to_owned(), reason, at: now }]
+}
+
+fn digest<'a>(changes: &'a [Change], usage: &'a Usage, suppressed: &'a [Suppression]) -> Digest<'a> {
+    Digest { changes, usage, models_listed: 421, users_told: 15, suppressed: (suppressed, 3), last: 4 }
 }
 
 fn bulk_event() -> BulkEvent {

@@ -20,6 +20,7 @@ const TEMPLATES: &[(&str, &str)] = templates!["templates/":
     "model_removed.subject.txt", "model_removed.txt", "model_removed.html",
     "model_returned.subject.txt", "model_returned.txt", "model_returned.html",
     "monitor_trouble.subject.txt", "monitor_trouble.txt", "monitor_trouble.html",
+    "user_digest.subject.txt", "user_digest.txt", "user_digest.html",
     "test.subject.txt", "test.txt", "test.html",
 ];
 

@@ -28,6 +28,9 @@ const HANG_UP_WITHIN: Duration = Duration::from_secs(1);
 /// answers, the SMTP client does not say.
 const ABOUT_US: [&str; 8] = ["sender", "mail from", "relay", "policy", "spam", "block", "reputation", "authenticat"];
 
+/// Words with which such a server names the recipient as what it refuses, and not the message.
+const ABOUT_THE_RECIPIENT: [&str; 6] = ["user", "mailbox", "recipient", "account", "address", "inbox"];
+
 /// Sends messages.
 #[derive(Clone, Debug)]
 pub struct Mailer {
@@ -54,6 +57,18 @@ pub struct Error {
     pub reason: String,
     /// Whether another attempt would end the same.
     pub permanent: bool,
+    /// Whether any other mail to the recipient would end the same: the server knows nobody at the address.
+    pub is_bounce: bool,
+}
+
+impl Error {
+    fn transient(reason: String) -> Self {
+        Self { reason, permanent: false, is_bounce: false }
+    }
+
+    fn permanent(reason: String) -> Self {
+        Self { reason, permanent: true, is_bounce: false }
+    }
 }
 
 impl Mailer {
@@ -94,9 +109,8 @@ impl Mailer {
     /// # Errors
     /// Says whether another attempt may succeed.
     pub async fn deliver(&self, claimed: &Claimed) -> Result<(), Error> {
-        let message = compose::message(claimed, &self.from)
-            .map_err(|error| Error { reason: error.to_string(), permanent: true })?;
-        let late = || Error { reason: format!("no answer within {} s", self.timeout.as_secs()), permanent: false };
+        let message = compose::message(claimed, &self.from).map_err(|error| Error::permanent(error.to_string()))?;
+        let late = || Error::transient(format!("no answer within {} s", self.timeout.as_secs()));
         tokio::time::timeout(self.timeout, self.send(claimed, message)).await.unwrap_or_else(|_| Err(late()))
     }
 
@@ -116,7 +130,7 @@ impl Mailer {
             Transport::Directory(directory) => {
                 let name = format!("{:08}-{}.eml", claimed.id, claimed.mail.kind);
                 let written = write_whole(directory, &name, &message.formatted()).await;
-                written.map_err(|error| Error { reason: format!("{}: {error}", directory.display()), permanent: false })
+                written.map_err(|error| Error::transient(format!("{}: {error}", directory.display())))
             }
             Transport::Memory(outlet) => {
                 let sent = (claimed.clone(), message.formatted());
@@ -211,15 +225,18 @@ fn classify(failure: &Failure, recipient: &str) -> Error {
         }
         cause = source;
     }
-    let permanent = match failure {
-        Failure::Connect(_) => false,
-        Failure::Smtp(error) => error.status().is_some_and(|code| is_about_the_mail(code.into(), &reason)),
+    let (permanent, is_bounce) = match failure {
+        Failure::Connect(_) => (false, false),
+        Failure::Smtp(error) => {
+            let holds = |test: fn(u16, &str) -> bool| error.status().is_some_and(|code| test(code.into(), &reason));
+            (holds(is_about_the_mail), holds(is_about_the_recipient))
+        }
         Failure::Ascii => {
             reason = format!("{reason}: {recipient:?}");
-            true
+            (true, false)
         }
     };
-    Error { reason, permanent }
+    Error { reason, permanent, is_bounce }
 }
 
 /// Whether a reply refuses this recipient or this mail for good. All else (policy, a full mailbox, the sender) may
@@ -234,6 +251,19 @@ fn is_about_the_mail(code: u16, reply: &str) -> bool {
             !ABOUT_US.iter().any(|word| reply.contains(word))
         }
         _ => false,
+    }
+}
+
+/// Whether a reply says that nobody is at the address: as codes do, or, where the server gives none, in words.
+fn is_about_the_recipient(code: u16, reply: &str) -> bool {
+    let about_the_mail = is_about_the_mail(code, reply);
+    match enhanced(reply) {
+        Some((1, _) | (2, 1)) => about_the_mail,
+        Some(_) => false,
+        None => {
+            let reply = reply.to_lowercase();
+            about_the_mail && ABOUT_THE_RECIPIENT.iter().any(|word| reply.contains(word))
+        }
     }
 }
 
@@ -320,6 +350,21 @@ mod tests {
             (554, "5.6.0 bad content"),
         ] {
             assert!(is_about_the_mail(code, reply), "{code} {reply}");
+        }
+        for (code, reply, expected) in [
+            (550, "5.1.1 no such user", true),
+            (550, "5.1.10 null MX", true),
+            (550, "5.2.1 disabled", true),
+            (550, "No such user here", true),
+            (551, "user not local", true),
+            (550, "message rejected", false),
+            (552, "5.3.4 message too big", false),
+            (554, "5.6.0 bad content", false),
+            (550, "5.1.8 sender address rejected", false),
+            (550, "5.7.1 recipient address rejected: policy", false),
+            (450, "4.2.0 user unknown for now", false),
+        ] {
+            assert_eq!(is_about_the_recipient(code, reply), expected, "{code} {reply}");
         }
         for (code, reply) in [
             (550, "5.7.1 policy"),

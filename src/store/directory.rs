@@ -21,6 +21,9 @@ pub async fn apply(tx: &mut Tx, entry: &Entry, mail_token: &str, now: DateTime<U
 }
 
 async fn put_user(tx: &mut Tx, user: &User, mail_token: &str, now: DateTime<Utc>) -> Result<()> {
+    // A user with a new address is mended: what bounced was the old one.
+    const MENDED: &str = "DELETE FROM mail_suppressions WHERE address IN \
+        (SELECT LOWER(email) FROM users WHERE id = $1 AND email IS NOT NULL AND (email <> $2 OR $2 IS NULL))";
     const SQL: &str = "INSERT INTO users (id, email, name, timezone, plan_usd_per_month, daily_limit_usd, \
         monthly_limit_usd, admin, mail_token, updated_at, low_credit_usd) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
@@ -29,6 +32,7 @@ async fn put_user(tx: &mut Tx, user: &User, mail_token: &str, now: DateTime<Utc>
         monthly_limit_usd = excluded.monthly_limit_usd, admin = excluded.admin, updated_at = excluded.updated_at, \
         low_credit_usd = excluded.low_credit_usd";
     let dollars = |amount: Option<rust_decimal::Decimal>| amount.map(|amount| amount.to_string());
+    on!(tx, |conn| sqlx::query(MENDED).bind(&user.id).bind(&user.email).execute(conn).await.map(drop))?;
     on!(tx, |conn| {
         let query = sqlx::query(SQL).bind(&user.id).bind(&user.email).bind(&user.name);
         let query = query.bind(user.timezone.map(chrono_tz::Tz::name)).bind(dollars(user.plan_usd_per_month));
@@ -78,7 +82,9 @@ async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: D
 }
 
 async fn delete_user(tx: &mut Tx, id: &str) -> Result<()> {
-    const SQL: [&str; 6] = [
+    const SQL: [&str; 8] = [
+        "DELETE FROM mail_suppressions WHERE address IN (SELECT LOWER(email) FROM users WHERE id = $1)",
+        "DELETE FROM mail_preferences WHERE user_id = $1",
         "DELETE FROM mail_stops WHERE user_id = $1",
         "DELETE FROM resource_rows WHERE user_id = $1",
         "DELETE FROM resources WHERE user_id = $1",

@@ -11,7 +11,7 @@ pub const STEP: i64 = 500;
 /// What can grow old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// Delivered mails.
+    /// Mails that were delivered, told in a digest, or never to be sent.
     Mails,
     /// Ended runs of jobs.
     Runs,
@@ -32,7 +32,8 @@ pub enum What {
 /// # Errors
 /// When the database fails.
 pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64> {
-    const MAILS: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE sent_at < $1 LIMIT $2)";
+    const MAILS: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE sent_at < $1 \
+        UNION ALL SELECT id FROM outbox WHERE state IN ('folded', 'suppressed') AND created_at < $1 LIMIT $2)";
     const RUNS: &str = "DELETE FROM job_runs WHERE (job, slot) IN \
         (SELECT job, slot FROM job_runs WHERE started_at < $1 AND state <> 'running' LIMIT $2)";
     const FETCHES: &str = "DELETE FROM fetches WHERE at IN (SELECT at FROM fetches WHERE at < $1 \

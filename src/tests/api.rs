@@ -263,7 +263,20 @@ async fn a_user_stops_a_kind_of_mail_with_one_click_and_resumes_it_on_the_page()
     assert_eq!(platform.call("", &format!("POST /m/{token}"), form, b"kind=model_deprecated&do=resume").await.0, 200);
     assert_eq!(stopped().await, 0);
     assert_eq!(platform.call("", &format!("POST /m/{token}"), form, b"do=stop").await.0, 200);
-    assert_eq!(stopped().await, 4);
+    assert_eq!(stopped().await, 16);
+    let save = async |fields: &str| {
+        platform.call("", &format!("POST /m/{token}"), form, format!("do=save&{fields}").as_bytes()).await.0
+    };
+    assert_eq!(save("on=budget&on=model_removed&quiet=on&from=22:00&until=07:30&zone=Asia/Tokyo").await, 200);
+    assert_eq!(stopped().await, 14);
+    for wrong in ["quiet=on&from=22:00&until=22:00", "quiet=on&from=x", "zone=Nowhere/Else"] {
+        assert_eq!(save(wrong).await, 422, "{wrong}");
+    }
+    let mut tx = platform.world.context.db.read().await.unwrap();
+    let kept = openrouter_monitor::store::preferences::get(&mut tx, "u1").await.unwrap();
+    assert_eq!((kept.quiet, kept.zone), ("22:00-07:30".parse().ok(), Some(chrono_tz::Tz::Asia__Tokyo)));
+    assert_eq!(stopped().await, 14, "what is wrong changes nothing");
+    drop(tx);
     platform.end().await;
 }
 

@@ -88,6 +88,11 @@ fn pages_and_api_send_nothing_and_fetch_nothing() {
 }
 
 #[test]
+fn what_goes_to_somebody_is_posted_as_they_want_it() {
+    never(|name| !name.starts_with("store"), &["outbox::enqueue"]);
+}
+
+#[test]
 fn only_the_system_clock_reads_the_time() {
     never(|name| name != "clock.rs", &["Utc::now", "SystemTime::now", "Local::now"]);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use openrouter_monitor::config::Config;
+use openrouter_monitor::domain::channel::Channel;
 use openrouter_monitor::job::deliver;
 use openrouter_monitor::mail::transport::Mailer;
 use openrouter_monitor::store::outbox::{self, Mail, Row};
@@ -193,7 +194,7 @@ async fn a_crash_between_claim_and_record_loses_nothing() {
     let (mut world, server) = waiting(2).await;
     let now = world.context.now();
     let mut tx = world.context.db.write().await.unwrap();
-    let claimed = outbox::claim(&mut tx, 10, now, now + TimeDelta::minutes(1)).await.unwrap();
+    let claimed = outbox::claim(&mut tx, Channel::Mail, 10, now, now + TimeDelta::minutes(1)).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(claimed.len(), 2);
     let mailer = world.context.mailer();

@@ -3,6 +3,7 @@
 
 pub(crate) mod database;
 pub(crate) mod openrouter;
+pub(crate) mod receiver;
 pub(crate) mod smtp;
 
 use std::path::PathBuf;

@@ -16,6 +16,8 @@ mod executions;
 mod harness;
 mod http;
 mod models;
+mod notify;
+mod post;
 mod process;
 mod pull;
 mod real_smtp;

@@ -128,6 +128,8 @@ async fn a_hundred_kills_lose_no_mail_and_enqueue_none_twice() {
         command.env("OPENROUTER_MONITOR__OPENROUTER__BASE_URL", openrouter.base_url());
         command.env("OPENROUTER_MONITOR__MAIL__SMTP_URL", &smtp);
         command.env("OPENROUTER_MONITOR__MAIL__TIMEOUT_SECONDS", "1");
+        // All phases are one day of the users'.
+        command.env("OPENROUTER_MONITOR__MAIL__PER_USER_DAILY", "100");
         command.env("OPENROUTER_MONITOR__JOBS__MODELS__CRON", "* * * * *");
         command.stdout(Stdio::null()).stderr(Stdio::null());
     };

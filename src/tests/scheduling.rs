@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use openrouter_monitor::config::Config;
+use openrouter_monitor::domain::channel::Channel;
 use openrouter_monitor::job::JOBS;
 use openrouter_monitor::job::runner::Runner;
 use openrouter_monitor::store::outbox::{self, Mail};
@@ -130,8 +131,8 @@ on_every_db! {
         assert_eq!(runs::claim(&mut tx, "models", slot, now, lease(now)).await.unwrap(), None);
         let mail = Mail { recipient: "a@b.org".to_owned(), ..Mail::default() };
         assert!(outbox::enqueue(&mut tx, &mail, ahead).await.unwrap());
-        assert_eq!(outbox::claim(&mut tx, 9, now, lease(now)).await.unwrap().len(), 1);
-        assert_eq!(outbox::claim(&mut tx, 9, now, lease(now)).await.unwrap().len(), 0);
+        assert_eq!(outbox::claim(&mut tx, Channel::Mail, 9, now, lease(now)).await.unwrap().len(), 1);
+        assert_eq!(outbox::claim(&mut tx, Channel::Mail, 9, now, lease(now)).await.unwrap().len(), 0);
     }
 
     async fn a_job_fails_since_the_first_failure_after_its_last_success(test) {

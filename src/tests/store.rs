@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use openrouter_monitor::domain::alert::{Rule, Subject};
 use openrouter_monitor::domain::change::{Change, ChangeKind};
+use openrouter_monitor::domain::channel::Channel;
 use openrouter_monitor::domain::directory::Entry;
 use openrouter_monitor::domain::incident::Occurrence;
 use openrouter_monitor::domain::lifecycle::{Absence, Known, State, Tracked};
@@ -157,7 +158,7 @@ on_every_db! {
             assert!(outbox::enqueue(&mut tx, &mail(n), now + TimeDelta::seconds(n)).await.unwrap());
             assert!(!outbox::enqueue(&mut tx, &mail(n), now).await.unwrap());
         }
-        let claimed = outbox::claim(&mut tx, 3, now + TimeDelta::minutes(1), now + TimeDelta::minutes(5)).await.unwrap();
+        let claimed = outbox::claim(&mut tx, Channel::Mail, 3, now + TimeDelta::minutes(1), now + TimeDelta::minutes(5)).await.unwrap();
         assert_eq!((claimed.len(), &claimed[0].mail.threads), (3, &mail(0).threads));
         for (claimed, outcome) in claimed.iter().zip([Outcome::Sent, Outcome::Dead("no".to_owned()), Outcome::Released]) {
             assert!(outbox::settle(&mut tx, claimed.id, claimed.attempt, &outcome, now).await.unwrap());

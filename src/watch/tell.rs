@@ -14,8 +14,9 @@ use crate::domain::silence::Silence;
 use crate::job::{Context, Error, notices};
 use crate::mail::admin::Desk;
 use crate::mail::alert::{self, Named, Names, Telling};
-use crate::store::outbox::{self, Mail};
-use crate::store::{Lock, Tx, directory, incidents, preferences, silences, told};
+use crate::notify::{self, Notice};
+use crate::store::outbox::Mail;
+use crate::store::{Lock, Tx, directory, incidents, silences, told};
 
 /// Incidents that are taken a step further in one transaction.
 const INCIDENTS_PER_TRANSACTION: usize = 200;
@@ -89,13 +90,12 @@ fn timing(config: &Config, rule: Rule) -> Timing {
     config.rules.on(rule).map_or(off, Settings::timing)
 }
 
-/// Enqueues what a step tells to the user concerned and to the admins.
+/// Enqueues what a step tells to the user concerned, to the admins, and to the channels that are on.
 async fn enqueue(context: &Context, tx: &mut Tx, telling: &Telling<'_>) -> Result<Vec<String>, Error> {
     let (rule, sender) = (telling.incident.finding.rule, context.sender());
     let mut mails: Vec<Mail> = Vec::new();
-    if let (Some(kind), Some(user)) = (rule.user_mail(), telling.incident.finding.user.as_deref())
+    if let (Some(_), Some(user)) = (rule.user_mail(), telling.incident.finding.user.as_deref())
         && let Some(to) = told::recipients(tx, user, user).await?.into_iter().next()
-        && !preferences::stopped(tx, user, user).await?.contains(&(user.to_owned(), kind.to_owned()))
     {
         let zone = directory::user(tx, user).await?.and_then(|user| user.timezone).unwrap_or(Tz::UTC);
         mails.push(alert::to_user(&context.renderer, &sender, &to, zone, telling)?);
@@ -105,13 +105,35 @@ async fn enqueue(context: &Context, tx: &mut Tx, telling: &Telling<'_>) -> Resul
         let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
         mails.extend(alert::to_admins(&desk, telling)?);
     }
+    mails.extend(notify::rows(&context.settings.get().notify, &notice(telling, sender.public_url)));
     let mut kinds = Vec::new();
     for mail in mails {
-        if outbox::enqueue(tx, &mail, telling.now).await? {
+        if context.post(tx, &mail, telling.now).await? {
             kinds.push(mail.kind);
         }
     }
     Ok(kinds)
+}
+
+fn notice(telling: &Telling<'_>, url: Option<String>) -> Notice {
+    let Telling { incident, step, .. } = telling;
+    let finding = &incident.finding;
+    Notice {
+        incident: incident.id.clone(),
+        step: step.as_str(),
+        number: incident.told.map_or(1, |told| told.times),
+        rule: finding.rule.as_str().to_owned(),
+        severity: finding.severity.as_str().to_owned(),
+        subject_kind: finding.subject.kind().to_owned(),
+        subject: finding.subject.id().to_owned(),
+        title: alert::headline(incident),
+        text: alert::summary(incident, *step),
+        value: Some(finding.value),
+        threshold: Some(finding.threshold),
+        started_at: incident.fired_at.unwrap_or(incident.pending_since),
+        ended_at: incident.resolved_at,
+        url,
+    }
 }
 
 /// What people call what a finding names.

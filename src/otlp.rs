@@ -87,6 +87,7 @@ impl Traced {
             usage: self.reading.usage,
             is_estimated: false,
             latency_ms: self.latency_ms.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX)),
+            attempts: self.attempts.iter().map(|attempt| failure::of_attempt(attempt.status)).collect(),
         }
     }
 }

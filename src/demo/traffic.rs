@@ -181,6 +181,7 @@ impl Traffic {
             usage,
             is_estimated: false,
             latency_ms: Some(latency),
+            attempts: fate::attempts(outcome, resource.provider, rng.clone()),
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Execution {
     pub is_estimated: bool,
     /// How long it took, in milliseconds.
     pub latency_ms: Option<u32>,
+    /// What each provider came to that was tried for it, in order, where OpenRouter says so. Counted, not kept.
+    pub attempts: Vec<Outcome>,
 }
 
 impl Execution {

@@ -169,6 +169,7 @@ mod tests {
             usage,
             is_estimated: false,
             latency_ms: None,
+            attempts: Vec::new(),
         };
         book().complete(&mut execution);
         assert_eq!(execution.is_estimated, execution.usage.cost.is_some());
@@ -210,6 +211,7 @@ mod tests {
             usage,
             is_estimated: false,
             latency_ms: None,
+            attempts: Vec::new(),
         };
         book().complete(&mut execution);
         assert_eq!(execution.usage.cost, Some(NanoUsd(5)));

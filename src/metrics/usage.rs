@@ -39,6 +39,7 @@ pub struct Usage {
     pub spend: CounterVec,
     pub spend_estimated: Counter,
     pub charged_failures: IntCounter,
+    pub provider_attempts: IntCounterVec,
     pub execution_duration: HistogramVec,
     pub user_spend: GaugeVec,
     pub user_error_ratio: GaugeVec,
@@ -72,6 +73,11 @@ impl Usage {
                 "openrouter_charged_failures_total",
                 "Executions that failed and cost something all the same.",
             )),
+            provider_attempts: make.counters(
+                "openrouter_provider_attempts_total",
+                "Providers that OpenRouter tried, by what each came to, also where another then answered; from traces.",
+                &["result"],
+            ),
             execution_duration: make.seconds(
                 "openrouter_execution_duration_seconds",
                 "How long executions took, where the platform says it.",
@@ -114,6 +120,9 @@ impl Usage {
         for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Success) {
             self.failures.with_label_values(&[outcome.name(), outcome.detail().unwrap_or_default()]);
         }
+        for outcome in Outcome::ALL {
+            self.provider_attempts.with_label_values(&[outcome.name()]);
+        }
         for window in SPEND_WINDOWS {
             self.user_spend.with_label_values(&[OTHER, window]);
         }
@@ -133,13 +142,16 @@ impl Usage {
     pub fn executed<'a>(&self, executions: impl Iterator<Item = &'a Execution>) {
         let mut sums: HashMap<(Provider, &str, Outcome), (u64, NanoUsd)> = HashMap::new();
         let durations = Provider::ALL.map(|provider| self.execution_duration.with_label_values(&[provider.as_str()]));
-        let mut estimated = NanoUsd::ZERO;
+        let (mut estimated, mut attempts) = (NanoUsd::ZERO, HashMap::<Outcome, u64>::new());
         for execution in executions {
             let (provider, cost) = (execution.provider, execution.usage.cost.unwrap_or_default());
             let sum = sums.entry((provider, &execution.model, execution.outcome)).or_default();
             *sum = (sum.0 + 1, sum.1 + cost);
             estimated += if execution.is_estimated { cost } else { NanoUsd::ZERO };
             self.charged_failures.inc_by(u64::from(execution.is_charged_failure()));
+            for outcome in &execution.attempts {
+                *attempts.entry(*outcome).or_default() += 1;
+            }
             if let Some(latency_ms) = execution.latency_ms {
                 durations[provider as usize].observe(f64::from(latency_ms) / 1000.0);
             }
@@ -152,6 +164,9 @@ impl Usage {
                 let detail = outcome.detail().unwrap_or_default();
                 self.failures.with_label_values(&[outcome.name(), detail]).inc_by(count);
             }
+        }
+        for (outcome, count) in attempts {
+            self.provider_attempts.with_label_values(&[outcome.name()]).inc_by(count);
         }
         self.spend_estimated.inc_by(dollars(estimated));
     }

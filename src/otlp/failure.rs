@@ -158,6 +158,11 @@ fn status_within(words: &str) -> Option<u16> {
     })
 }
 
+/// What a provider came to that was tried.
+pub(super) fn of_attempt(status: u16) -> Outcome {
+    if (200..300).contains(&status) { Outcome::Success } else { by_status(status).unwrap_or(Outcome::Unknown) }
+}
+
 fn by_status(status: u16) -> Option<Outcome> {
     Some(match status {
         401 => Outcome::Unauthorized,

@@ -87,6 +87,30 @@ fn the_root_of_a_broadcast_delivery_is_read_whole() {
 }
 
 #[test]
+fn what_was_tried_is_known_by_its_status() {
+    let tried = json!([200, 429, 503, 504, 500, 402, 404, 302])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|status| json!({"status": status}))
+        .collect::<Value>();
+    let root = json!({"gen_ai.request.model": "m", "gen_ai.response.id": "gen-1", "trace.metadata.provider_responses": tried.to_string()});
+    let execution = read_one("openrouter", span("0A", &root, &json!({}))).into_execution("nobody");
+    let names: Vec<&str> = execution.attempts.iter().map(|outcome| outcome.name()).collect();
+    let expected = [
+        "success",
+        "rate_limited",
+        "overloaded",
+        "timeout",
+        "upstream_error",
+        "out_of_credit",
+        "model_unavailable",
+        "unknown",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
 fn the_parts_of_a_request_are_never_counted_wherever_they_stand() {
     let root = |id: &str, generation: &str| {
         span(

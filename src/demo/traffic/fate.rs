@@ -27,6 +27,8 @@ const FAILURES: [(Outcome, u32); 11] = [
 ];
 /// Of a hundred time-outs and errors of the provider so many have begun to answer, and are charged.
 const CHARGED_PERCENT: u32 = 15;
+/// Of a hundred executions so many were answered by the second provider only.
+const RETRIED_PERCENT: u32 = 4;
 /// Whoever waits longer than this gives up, in milliseconds.
 const PATIENCE_MS: std::ops::Range<u64> = 60_000..120_000;
 /// How long a refusal takes, in milliseconds.
@@ -76,6 +78,21 @@ pub(super) fn status(outcome: Outcome, provider: Provider) -> Option<u16> {
         _ => 200,
     };
     Some(status)
+}
+
+/// What the providers came to that OpenRouter tried: none when it refused by itself, and now and then two, when it
+/// turned to another before it answered.
+pub(super) fn attempts(outcome: Outcome, provider: Provider, mut rng: Rng) -> Vec<Outcome> {
+    use Outcome as O;
+    let last = match outcome {
+        _ if provider == Provider::Anthropic => return Vec::new(),
+        O::Success | O::BadOutput | O::StreamError | O::Cancelled => O::Success,
+        O::RateLimitedUpstream | O::UpstreamError | O::Overloaded | O::Timeout => outcome,
+        _ => return Vec::new(),
+    };
+    let first =
+        (rng.u32(..100) < RETRIED_PERCENT).then_some([O::RateLimitedUpstream, O::UpstreamError][rng.usize(..2)]);
+    first.into_iter().chain([last]).collect()
 }
 
 /// Whether the next model is tried.

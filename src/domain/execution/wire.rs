@@ -140,6 +140,7 @@ fn build(wire: Wire<'_>, now: DateTime<Utc>) -> Result<Execution, String> {
         usage,
         is_estimated: false,
         latency_ms: wire.latency_ms.filter(|ms| ms.is_finite()).map(whole_milliseconds),
+        attempts: Vec::new(),
     };
     execution.check(now)?;
     Ok(execution)

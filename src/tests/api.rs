@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::harness::World;
-use crate::http::listening;
+use crate::http::{exchange, listening};
 
 /// A platform with a token of each scope.
 struct Platform {
@@ -115,6 +115,43 @@ async fn executions_come_as_object_array_lines_or_gzip_and_good_rows_are_kept() 
 }
 
 #[tokio::test]
+async fn a_full_queue_says_so_and_loses_nothing_that_it_took() {
+    let platform = Platform::new().await;
+    // Two of these are more than may wait.
+    let body = |request: &str| {
+        let row = |n: u32| row(&format!("{request}-{n}"), "u1", "0.01").to_string();
+        (0..30_000).map(row).collect::<Vec<_>>().join("\n")
+    };
+    let bodies = [body("a"), body("b")];
+    let head = |body: &str| {
+        format!(
+            "POST /v1/executions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer ingest\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+    };
+    let requests = bodies.each_ref().map(|body| head(body) + body);
+    // Who holds the only connection that writes holds up the writer.
+    let lock = platform.world.context.db.write().await.unwrap();
+    let mut answers = tokio::task::JoinSet::new();
+    for (place, request) in requests.clone().into_iter().enumerate() {
+        let address = platform.address;
+        answers.spawn(async move { (place, exchange(address, &request).await) });
+    }
+    let (refused, answer) = answers.join_next().await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+    assert!(answers.try_join_next().is_none(), "what waits is not acknowledged yet");
+    lock.abandon();
+    let (_, taken) = answers.join_next().await.unwrap().unwrap();
+    let again = exchange(platform.address, &requests[refused]).await;
+    for answer in [taken, again] {
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""accepted":30000"#), "{answer}");
+    }
+    let (_, spent) = platform.get("/v1/users/u1/spend?since=2026-06-08").await;
+    assert_eq!((&spent["rows"][0]["executions"], &spent["total_usd"]), (&json!(60_000), &json!("600")));
+    platform.end().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused_in_one_shape() {
     let platform = Platform::new().await;
     let check = async |request: &str, headers: &str, body: &[u8], expected: u16| {
@@ -147,6 +184,7 @@ async fn a_trace_is_an_execution_and_a_connection_test_is_not() {
             "startTimeUnixNano": "1780887600000000000", "endTimeUnixNano": "1780887601000000000",
             "attributes": [text("gen_ai.response.id", id), text("gen_ai.request.model", "a/old"), text("user.id", "u1"),
                 text("gen_ai.operation.name", "chat"), {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "7"}},
+                text("trace.metadata.provider_responses", r#"[{"status":429},{"status":200}]"#),
                 {"key": "gen_ai.usage.total_cost", "value": {"doubleValue": 0.0015}}]}]}]}]})
     };
     assert_eq!(platform.post("/v1/traces", "{}").await.0, 200);
@@ -156,6 +194,9 @@ async fn a_trace_is_an_execution_and_a_connection_test_is_not() {
     assert_eq!(platform.post("/v1/traces", &trace("gen-1").to_string()).await, (200, json!({})));
     let (_, spent) = platform.get("/v1/users/u1/spend?since=2026-06-08").await;
     assert_eq!((&spent["rows"][0]["executions"], &spent["total_usd"]), (&json!(1), &json!("0.0015")));
+    let tried =
+        |result: &str| platform.world.context.metrics.usage.provider_attempts.with_label_values(&[result]).get();
+    assert_eq!((tried("rate_limited"), tried("success"), tried("timeout")), (1, 1, 0), "sent twice, counted once");
     platform.end().await;
 }
 

@@ -7,5 +7,6 @@ pub mod figures;
 pub mod notice;
 pub mod preview;
 pub mod render;
+mod smtp;
 pub mod text;
 pub mod transport;

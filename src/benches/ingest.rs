@@ -3,24 +3,22 @@
 //!
 //! `cargo bench --bench ingest`; with `TEST_POSTGRES_URL` also on PostgreSQL, beside `COPY` of the same rows.
 
+mod daemon;
 mod load;
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openrouter_monitor::app::{self, App};
 use openrouter_monitor::clock::{Clock, SystemClock};
-use openrouter_monitor::config::Config;
 use openrouter_monitor::domain::execution::{Execution, day_of, parse};
 use openrouter_monitor::domain::rollup::{Key, Measures, Rollup};
 use openrouter_monitor::metrics::Metrics;
 use openrouter_monitor::store::executions::{self, Row, provider_code};
 use openrouter_monitor::store::names::{Fresh, Names};
-use openrouter_monitor::store::tokens::{self, Scope};
+use openrouter_monitor::store::tokens::Scope;
 use openrouter_monitor::store::{Db, rollups};
-use tokio_util::sync::CancellationToken;
 
+use daemon::Daemon;
 use load::{Ids, batches, singles};
 
 const ROWS: usize = 400_000;
@@ -131,32 +129,17 @@ async fn bare(db: &Db, ids: Ids) -> f64 {
 
 /// A daemon on a port of its own: batches, then single posts.
 async fn over_http(url: &str, ids: Ids) -> (f64, (f64, Duration)) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (metrics, stop) = (Metrics::default(), CancellationToken::new());
-    let mut config = Config::default();
-    config.store.state_directory = Some(folder.path().to_owned());
-    config.http.listen = ([127, 0, 0, 1], 0).into();
-    "http://127.0.0.1:1/api/v1".clone_into(&mut config.openrouter.base_url);
-    let db = Db::open(url, metrics.clone()).await.expect("a store");
-    let mut tx = db.write().await.expect("a store");
-    tokens::insert(&mut tx, Scope::Ingest, "bench", &tokens::hash("bench"), SystemClock.now()).await.expect("a store");
-    tx.commit().await.expect("a store");
-    let context = app::context(config, db, metrics, Arc::new(SystemClock), stop.clone()).expect("a context");
-    let app = App::new(Arc::new(context)).await.expect("a port");
-    let address = app.address().expect("an address");
-    let running = tokio::spawn(app.run(stop.clone().cancelled_owned()));
-
+    let daemon = Daemon::start(url, &[Scope::Ingest]).await;
     let sent = load::rows(ids, ROWS);
     let bodies: Vec<String> = sent.chunks(ROWS_PER_BATCH).map(|rows| rows.join("\n")).collect();
     let began = Instant::now();
-    batches(address, bodies, 8).await;
+    batches(daemon.address, bodies, 8).await;
     let batched = rate(ROWS, began.elapsed());
     let began = Instant::now();
-    let mut latencies = singles(address, load::more_rows(ids, ROWS, SINGLES), 64).await;
+    let mut latencies = singles(daemon.address, load::more_rows(ids, ROWS, SINGLES), 64).await;
     let took = began.elapsed();
     latencies.sort();
     let p99 = latencies[latencies.len() * 99 / 100];
-    stop.cancel();
-    running.await.expect("no panic").expect("an orderly end");
+    daemon.end().await;
     (batched, (rate(SINGLES, took), p99))
 }

@@ -86,7 +86,7 @@ async fn send(address: SocketAddr, bodies: Vec<String>, connections: usize, medi
             loop {
                 let Some(body) = waiting.lock().expect("no panic").pop() else { return latencies };
                 request.clear();
-                request.extend_from_slice(format!("POST /v1/executions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer bench\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes());
+                request.extend_from_slice(format!("POST /v1/executions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ingest\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes());
                 request.extend_from_slice(body.as_bytes());
                 let began = Instant::now();
                 loop {

@@ -59,6 +59,7 @@ pub async fn run(context: Arc<Context>) {
 pub async fn drain(context: &Arc<Context>) -> store::Result<usize> {
     let (done, outcomes) = mpsc::channel(SETTLE_MAX);
     let (total, settled) = tokio::join!(send_all(context, done), settle_all(context, outcomes));
+    context.mailer().hang_up().await;
     settled.and(total)
 }
 

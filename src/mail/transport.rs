@@ -2,24 +2,28 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use lettre::Message;
 use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::{AsyncSmtpTransportBuilder, PoolConfig};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::{SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT};
+use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
 use super::compose;
+use super::smtp::{Failure, Pool, Server};
 use crate::config::Config;
 use crate::store::outbox::Claimed;
 
-/// A connection that was idle for longer is not used again; servers close theirs after five minutes.
-const IDLE_MAX: Duration = Duration::from_mins(1);
+/// How long a server may take to be taken leave of.
+const HANG_UP_WITHIN: Duration = Duration::from_secs(1);
 /// Words with which a server that gives no enhanced code refuses us and not the recipient: which command it
 /// answers, the SMTP client does not say.
 const ABOUT_US: [&str; 8] = ["sender", "mail from", "relay", "policy", "spam", "block", "reputation", "authenticat"];
@@ -34,33 +38,9 @@ pub struct Mailer {
 
 #[derive(Clone, Debug)]
 enum Transport {
-    Smtp(Smtp),
+    Smtp(Arc<Pool>),
     Directory(PathBuf),
     Memory(Outlet),
-}
-
-/// Connections to an SMTP server.
-#[derive(Clone, Debug)]
-struct Smtp {
-    builder: AsyncSmtpTransportBuilder,
-    pool: Arc<RwLock<AsyncSmtpTransport<Tokio1Executor>>>,
-}
-
-impl Smtp {
-    fn new(builder: AsyncSmtpTransportBuilder) -> Self {
-        let pool = Arc::new(RwLock::new(builder.clone().build()));
-        Self { builder, pool }
-    }
-
-    fn pool(&self) -> AsyncSmtpTransport<Tokio1Executor> {
-        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Gives up all idle connections. A delivery that was dropped half way leaves its connection among them, and
-    /// whoever takes it next would wait for the same silent server.
-    fn begin_anew(&self) {
-        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = self.builder.clone().build();
-    }
 }
 
 /// Where a mailer in memory puts what it sends: mail and message.
@@ -83,7 +63,7 @@ impl Mailer {
     /// When the sender, the server's address or the CA cannot be used.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         let transport = match &config.mail.smtp_url {
-            Some(url) => Transport::Smtp(smtp(url.expose_secret(), config)?),
+            Some(url) => Transport::Smtp(Arc::new(Pool::new(server(url.expose_secret(), config)?))),
             None => Transport::Directory(config.mail_directory()),
         };
         let timeout = Duration::from_secs(config.mail.timeout_seconds);
@@ -116,20 +96,22 @@ impl Mailer {
     pub async fn deliver(&self, claimed: &Claimed) -> Result<(), Error> {
         let message = compose::message(claimed, &self.from)
             .map_err(|error| Error { reason: error.to_string(), permanent: true })?;
-        if let Ok(result) = tokio::time::timeout(self.timeout, self.send(claimed, message)).await {
-            result
-        } else {
-            if let Transport::Smtp(smtp) = &self.transport {
-                smtp.begin_anew();
-            }
-            Err(Error { reason: format!("no answer within {} s", self.timeout.as_secs()), permanent: false })
+        let late = || Error { reason: format!("no answer within {} s", self.timeout.as_secs()), permanent: false };
+        tokio::time::timeout(self.timeout, self.send(claimed, message)).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Closes the connections that no delivery uses.
+    pub async fn hang_up(&self) {
+        if let Transport::Smtp(pool) = &self.transport {
+            // Who does not even answer to this is left alone.
+            tokio::time::timeout(HANG_UP_WITHIN, pool.hang_up()).await.ok();
         }
     }
 
     async fn send(&self, claimed: &Claimed, message: Message) -> Result<(), Error> {
         match &self.transport {
-            Transport::Smtp(smtp) => {
-                smtp.pool().send(message).await.map(drop).map_err(|error| classify(&error, &claimed.mail.recipient))
+            Transport::Smtp(pool) => {
+                pool.send(&message).await.map_err(|failure| classify(&failure, &claimed.mail.recipient))
             }
             Transport::Directory(directory) => {
                 let name = format!("{:08}-{}.eml", claimed.id, claimed.mail.kind);
@@ -145,20 +127,45 @@ impl Mailer {
     }
 }
 
-fn smtp(url: &str, config: &Config) -> anyhow::Result<Smtp> {
+/// The server that an address names: `smtp[s]://[USER:PASSWORD@]HOST[:PORT][/NAME][?tls=required|opportunistic]`.
+fn server(url: &str, config: &Config) -> anyhow::Result<Server> {
     let parsed = Url::parse(url).context("mail.smtp_url cannot be read")?;
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-        .context("mail.smtp_url cannot be used")?
-        .timeout(Some(Duration::from_secs(config.mail.timeout_seconds)))
-        .pool_config(PoolConfig::new().max_size(config.mail.connections).idle_timeout(IDLE_MAX));
     let tls = match &config.mail.smtp_ca_file {
-        Some(file) => Some(tls_by(file, &parsed)?),
-        None => default_tls(&parsed)?,
+        Some(file) => tls_by(file, &parsed)?,
+        None => default_tls(&parsed)?.map_or_else(|| said_tls(&parsed), Ok)?,
     };
-    if let Some(tls) = tls {
-        builder = builder.tls(tls);
+    let usual_port = match parsed.scheme() {
+        "smtps" => SUBMISSIONS_PORT,
+        _ if tls_word(&parsed).is_some() => SUBMISSION_PORT,
+        _ => SMTP_PORT,
+    };
+    let name = parsed.path().trim_matches('/');
+    let decoded = |text| percent_decode_str(text).decode_utf8().map(String::from).context("mail.smtp_url: the login");
+    let login = parsed.password().map(|password| anyhow::Ok((decoded(parsed.username())?, decoded(password)?)));
+    Ok(Server {
+        host: parsed.host_str().context("mail.smtp_url names no host")?.to_owned(),
+        port: parsed.port().unwrap_or(usual_port),
+        hello: if name.is_empty() { ClientId::default() } else { ClientId::Domain(name.to_owned()) },
+        tls,
+        credentials: login.transpose()?.map(Credentials::from),
+    })
+}
+
+/// What the address says of TLS.
+fn said_tls(url: &Url) -> anyhow::Result<Tls> {
+    let parameters = || TlsParameters::new(host(url)).context("mail.smtp_url: TLS");
+    match (url.scheme(), tls_word(url).as_deref()) {
+        ("smtps", _) => Ok(Tls::Wrapper(parameters()?)),
+        ("smtp", None) => Ok(Tls::None),
+        ("smtp", Some("required")) => Ok(Tls::Required(parameters()?)),
+        ("smtp", Some("opportunistic")) => Ok(Tls::Opportunistic(parameters()?)),
+        ("smtp", Some(other)) => anyhow::bail!("mail.smtp_url: tls={other} is neither required nor opportunistic"),
+        (scheme, _) => anyhow::bail!("mail.smtp_url cannot be used: {scheme} is neither smtp nor smtps"),
     }
-    Ok(Smtp::new(builder))
+}
+
+fn tls_word(url: &Url) -> Option<String> {
+    url.query_pairs().find(|(key, _)| key == "tls").map(|(_, word)| word.into_owned())
 }
 
 /// TLS with a server whose certificate a CA of one's own has signed.
@@ -172,7 +179,7 @@ fn tls_by(file: &Path, url: &Url) -> anyhow::Result<Tls> {
 /// What holds when the address leaves TLS open: a password never travels in clear, and neither does a mail when the
 /// server can do better. As between mail servers, that only shuts out those who listen: no certificate is asked for.
 fn default_tls(url: &Url) -> anyhow::Result<Option<Tls>> {
-    let is_said = url.scheme() == "smtps" || url.query_pairs().any(|(key, _)| key == "tls");
+    let is_said = url.scheme() != "smtp" || tls_word(url).is_some();
     if is_said || is_loopback(&host(url)) {
         return Ok(None);
     }
@@ -194,9 +201,9 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A refusal of the mail is permanent; a refusal of us, of the moment or of the network is not.
-fn classify(error: &lettre::transport::smtp::Error, recipient: &str) -> Error {
-    let mut reason = error.to_string();
-    let mut cause: &dyn std::error::Error = error;
+fn classify(failure: &Failure, recipient: &str) -> Error {
+    let mut reason = failure.to_string();
+    let mut cause: &dyn std::error::Error = failure;
     while let Some(source) = cause.source() {
         let text = source.to_string();
         if !reason.contains(&text) {
@@ -204,11 +211,14 @@ fn classify(error: &lettre::transport::smtp::Error, recipient: &str) -> Error {
         }
         cause = source;
     }
-    if error.is_client() && !recipient.is_ascii() {
-        let reason = format!("{reason}; the mail server takes no letters beyond ASCII in the address {recipient:?}");
-        return Error { reason, permanent: true };
-    }
-    let permanent = error.status().is_some_and(|code| is_about_the_mail(code.into(), &reason));
+    let permanent = match failure {
+        Failure::Connect(_) => false,
+        Failure::Smtp(error) => error.status().is_some_and(|code| is_about_the_mail(code.into(), &reason)),
+        Failure::Ascii => {
+            reason = format!("{reason}: {recipient:?}");
+            true
+        }
+    };
     Error { reason, permanent }
 }
 
@@ -269,6 +279,23 @@ mod tests {
             ("smtp://localhost", "as it says"),
         ] {
             assert_eq!(tls(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_names_host_port_name_and_login() {
+        let check = |url: &str, host: &str, port: u16, login: Option<(&str, &str)>| {
+            let server = server(url, &Config::default()).unwrap();
+            assert_eq!((server.host.as_str(), server.port), (host, port), "{url}");
+            let login = login.map(|(user, password)| Credentials::new(user.to_owned(), password.to_owned()));
+            assert_eq!(server.credentials, login, "{url}");
+        };
+        check("smtp://mail.example.org", "mail.example.org", 25, None);
+        check("smtp://mail.example.org?tls=required", "mail.example.org", 587, None);
+        check("smtps://u%40x:p%2Fw@mail.example.org/me", "mail.example.org", 465, Some(("u@x", "p/w")));
+        check("smtp://u:p@127.0.0.1:1025", "127.0.0.1", 1025, Some(("u", "p")));
+        for wrong in ["smtp:", "http://mail.example.org", "smtp://mail.example.org?tls=perhaps", "mail.example.org"] {
+            assert!(server(wrong, &Config::default()).is_err(), "{wrong}");
         }
     }
 

@@ -68,6 +68,15 @@ async fn what_the_server_takes_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_connection_that_the_server_closed_between_mails_costs_no_attempt() {
+    let (world, server) = waiting(4).await;
+    server.fail(&[Fault::Leave, Fault::Leave]);
+    assert_eq!(world.deliver().await, 4);
+    assert!(rows(&world).await.iter().all(|row| *row == ("sent".to_owned(), 1)));
+    assert_eq!(server.message_ids().len(), 4);
+}
+
+#[tokio::test]
 async fn a_refusal_for_now_is_tried_again_later_and_one_for_good_is_not() {
     let (world, server) = waiting(3).await;
     server.fail(&[Fault::Rcpt("451 try later"), Fault::Rcpt("550 no such user"), Fault::Data("552 5.3.4 too large")]);

@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Hang,
     /// Takes the mail and closes the connection before it says so.
     AcceptAndClose,
+    /// Takes the mail, says so and closes the connection.
+    Leave,
 }
 
 /// The server; it ends with the test's runtime.
@@ -116,6 +118,9 @@ impl SmtpServer {
                 _ => "250 ok",
             };
             write.write_all(format!("{reply}\r\n").as_bytes()).await?;
+            if verb == "DATA" && fault == Some(Fault::Leave) {
+                return Ok(());
+            }
         }
         Ok(())
     }

@@ -10,7 +10,6 @@ use tokio::sync::Mutex;
 
 use crate::domain::alert::Rule;
 use crate::domain::incident::Phase;
-use crate::domain::lifecycle::State;
 use crate::job::{Context, JOBS};
 use crate::metrics::{EXPIRY_SERIES_MAX, MODEL_STATES};
 use crate::store::{self, Tx};
@@ -61,15 +60,7 @@ async fn read_models(context: &Context, tx: &mut Tx) -> store::Result<()> {
     }
     // A model that is no longer dated would keep its last value.
     metrics.model_expiry.reset();
-    let used = store::models::usage(tx).await?;
-    let known = store::models::load(tx).await?;
-    let dated = known
-        .values()
-        .filter(|tracked| !matches!(tracked.state, State::Removed(..)) && used.contains_key(&tracked.model.id));
-    let mut dated: Vec<_> =
-        dated.filter_map(|tracked| Some((tracked.model.expires_on.date()?, &tracked.model.id))).collect();
-    dated.sort();
-    for (day, id) in dated.into_iter().take(EXPIRY_SERIES_MAX) {
+    for (id, day) in store::models::ending_in_use(tx, EXPIRY_SERIES_MAX).await? {
         let at = day.and_time(chrono::NaiveTime::MIN).and_utc();
         metrics.model_expiry.with_label_values(&[id.as_str()]).set(seconds(at));
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use sqlx::QueryBuilder;
 
-use super::{Error, Result, Tx, json, on, time};
+use super::{Error, Result, Tx, day, json, on, time};
 use crate::domain::lifecycle::{Absence, Known, State, Tracked};
 use crate::domain::model_id::ModelId;
 
@@ -117,6 +118,18 @@ pub async fn in_doubt(tx: &mut Tx) -> Result<i64> {
         AND EXISTS (SELECT 1 FROM resource_rows WHERE model_id = models.id)";
     let (count,): (i64,) = on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await)?;
     Ok(count)
+}
+
+/// Models in use with an announced end that are not gone, the soonest first; at most so many.
+///
+/// # Errors
+/// When the database fails or holds what cannot be read.
+pub async fn ending_in_use(tx: &mut Tx, limit: usize) -> Result<Vec<(ModelId, NaiveDate)>> {
+    const SQL: &str = "SELECT id, expires_on FROM models WHERE state <> 'removed' AND expires_on IS NOT NULL \
+        AND EXISTS (SELECT 1 FROM resource_rows WHERE model_id = models.id) ORDER BY expires_on, id LIMIT $1";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows: Vec<(String, String)> = on!(tx, |conn| sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)?;
+    rows.into_iter().map(|(id, text)| Ok((ModelId::new(id), day(&text)?))).collect()
 }
 
 /// Users and resources that depend on each model that has any.

@@ -63,6 +63,9 @@ on_every_db! {
         assert_eq!(counts, BTreeMap::from([("active".to_owned(), (1, 0)), ("deprecated".to_owned(), (1, 1)), ("removed".to_owned(), (1, 0)), ("unlisted".to_owned(), (1, 1))]));
         assert_eq!(models::usage(&mut tx).await.unwrap(), BTreeMap::from([(ModelId::from("a/a"), (2, 2)), (ModelId::from("c/c"), (1, 1))]));
         assert_eq!(models::in_doubt(&mut tx).await.unwrap(), 0);
+        let ending = models::ending_in_use(&mut tx, 5).await.unwrap();
+        assert_eq!(ending, [(ModelId::from("a/a"), "2026-06-20".parse().unwrap())]);
+        assert_eq!(models::ending_in_use(&mut tx, 0).await.unwrap(), []);
     }
 
     async fn a_list_is_kept_once_and_every_fetch_is_recorded(test) {

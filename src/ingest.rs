@@ -6,7 +6,9 @@ mod group;
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 pub use group::Groups;
 
@@ -16,6 +18,9 @@ use crate::store;
 
 /// Rows that may wait: about 40 MB, a third of a second's work.
 const ROWS_WAITING_MAX: usize = 50_000;
+/// Transactions that PostgreSQL is given at a time: while one adds up and commits, the other inserts. SQLite has one
+/// writer.
+const TRANSACTIONS: usize = 2;
 /// Rows of a transaction, beyond which waiting together saves no more.
 const ROWS_PER_GROUP: usize = 10_000;
 
@@ -62,7 +67,14 @@ pub struct Ingest {
 /// The part that writes; it must run for anything to be taken.
 pub struct Writer {
     queue: mpsc::UnboundedReceiver<Waiting>,
+    context: Arc<Context>,
+}
+
+/// Writes one group after the other.
+struct Hand {
+    queue: Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>,
     writer: Groups,
+    stop: CancellationToken,
 }
 
 /// Makes the way in and the part that writes.
@@ -70,7 +82,7 @@ pub struct Writer {
 pub fn channel(context: &Arc<Context>) -> (Ingest, Writer) {
     let (sender, queue) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(ROWS_WAITING_MAX));
-    (Ingest { queue: sender, room }, Writer { queue, writer: Groups::new(Arc::clone(context)) })
+    (Ingest { queue: sender, room }, Writer { queue, context: Arc::clone(context) })
 }
 
 impl Ingest {
@@ -92,24 +104,42 @@ impl Ingest {
 
 impl Writer {
     /// Writes until asked to stop; what waits then is still written.
-    pub async fn run(mut self) {
-        let stop = self.writer.stop();
-        loop {
-            let first = tokio::select! {
-                first = self.queue.recv() => first,
-                () = stop.cancelled() => self.queue.try_recv().ok(),
-            };
-            let Some(first) = first else { return };
-            let mut rows = first.executions.len();
-            let mut waiting = vec![first];
-            while rows < ROWS_PER_GROUP
-                && let Ok(more) = self.queue.try_recv()
-            {
-                rows += more.executions.len();
-                waiting.push(more);
-            }
+    pub async fn run(self) {
+        let hands = if self.context.db.engine() == "postgres" { TRANSACTIONS } else { 1 };
+        let queue = Arc::new(Mutex::new(self.queue));
+        let hand = || Hand {
+            queue: Arc::clone(&queue),
+            writer: Groups::new(Arc::clone(&self.context)),
+            stop: self.context.stop.clone(),
+        };
+        let running: JoinSet<()> = (0..hands).map(|_| hand().run()).collect();
+        running.join_all().await;
+    }
+}
+
+impl Hand {
+    async fn run(mut self) {
+        while let Some(waiting) = self.next().await {
             self.write(waiting).await;
         }
+    }
+
+    /// What waits, up to a group; `None` at the end.
+    async fn next(&self) -> Option<Vec<Waiting>> {
+        let mut queue = self.queue.lock().await;
+        let first = tokio::select! {
+            first = queue.recv() => first,
+            () = self.stop.cancelled() => queue.try_recv().ok(),
+        }?;
+        let mut rows = first.executions.len();
+        let mut waiting = vec![first];
+        while rows < ROWS_PER_GROUP
+            && let Ok(more) = queue.try_recv()
+        {
+            rows += more.executions.len();
+            waiting.push(more);
+        }
+        Some(waiting)
     }
 
     async fn write(&mut self, waiting: Vec<Waiting>) {

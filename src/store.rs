@@ -377,10 +377,11 @@ async fn open_sqlite(url: &str, durability: Durability) -> Result<Pool> {
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
         .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     let write = writer.connect_with(writing).await?;
     let readers = SqlitePoolOptions::new().max_connections(SQLITE_READERS).acquire_timeout(ACQUIRE_TIMEOUT);
-    let read = readers.connect_lazy_with(options.read_only(true).create_if_missing(false));
+    let read = readers.test_before_acquire(false).connect_lazy_with(options.read_only(true).create_if_missing(false));
     Ok(Pool::Sqlite { read, write })
 }
 

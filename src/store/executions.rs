@@ -60,7 +60,8 @@ pub fn provider_of(code: i64) -> Provider {
     if code == 2 { Provider::Anthropic } else { Provider::Openrouter }
 }
 
-/// Inserts what is not there; says how many rows that were.
+/// Inserts rows of which none should be there; says how many were written. When those are fewer than given, the
+/// transaction can only be abandoned.
 ///
 /// # Errors
 /// When the database fails.
@@ -139,7 +140,8 @@ fn column<T>(rows: &[Row<'_>], of: impl FnMut(&Row<'_>) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }
 
-/// One array a column: PostgreSQL plans the statement once and copies the rows in.
+/// One array a column: PostgreSQL plans the statement once. Without `ON CONFLICT`, which would take twice as long: a
+/// row that is there, or that another transaction has just written, fails them all.
 async fn insert_postgres(tx: &mut sqlx::Transaction<'static, sqlx::Postgres>, rows: &[Row<'_>]) -> Result<u64> {
     static SQL: OnceLock<&str> = OnceLock::new();
     let sql = *SQL.get_or_init(|| {
@@ -148,8 +150,7 @@ async fn insert_postgres(tx: &mut sqlx::Transaction<'static, sqlx::Postgres>, ro
             "int4", "int4", "int4", "int4", "int8", "bool", "int4",
         ];
         let arrays: Vec<String> = (1..).zip(types).map(|(n, kind)| format!("${n}::{kind}[]")).collect();
-        format!("INSERT INTO executions ({COLUMNS}) SELECT * FROM UNNEST({}) ON CONFLICT DO NOTHING", arrays.join(", "))
-            .leak()
+        format!("INSERT INTO executions ({COLUMNS}) SELECT * FROM UNNEST({})", arrays.join(", ")).leak()
     });
     if rows.is_empty() {
         return Ok(0);
@@ -177,7 +178,10 @@ async fn insert_postgres(tx: &mut sqlx::Transaction<'static, sqlx::Postgres>, ro
         .bind(column(rows, |row| row.execution.usage.cost.map(|cost| cost.0)))
         .bind(column(rows, |row| row.execution.is_estimated))
         .bind(column(rows, |row| milliseconds(row.execution.latency_ms)));
-    Ok(query.execute(&mut **tx).await?.rows_affected())
+    match query.execute(&mut **tx).await {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(0),
+        done => Ok(done?.rows_affected()),
+    }
 }
 
 /// Which of the rows are there already, as number of the user and id.

@@ -65,7 +65,7 @@ impl Group {
 /// When the database fails.
 pub async fn add(tx: &mut Tx, rollup: &Rollup) -> Result<()> {
     add_to(tx, Grain::Quarters, &rollup.quarters).await?;
-    add_to(tx, Grain::Days, &rollup.days).await
+    add_to(tx, Grain::Days, &rollup.days()).await
 }
 
 async fn add_to(tx: &mut Tx, grain: Grain, sums: &BTreeMap<Key, Measures>) -> Result<()> {

@@ -25,6 +25,7 @@ pub mod price_book;
 pub mod pricing;
 pub mod provider;
 pub mod reading;
+pub mod replacement;
 pub mod rollup;
 pub mod rule;
 pub mod schedule;

@@ -19,6 +19,7 @@ mod models;
 mod process;
 mod pull;
 mod real_smtp;
+mod replacement;
 mod rules;
 mod scheduling;
 mod snapshots;

@@ -14,9 +14,6 @@ use crate::domain::catalog::{Catalog, Page};
 use crate::domain::model_id::ModelId;
 use crate::domain::replacement::{Candidate, Lost, Named, Shelf};
 
-/// Candidates that are printed.
-const CANDIDATES_MAX: usize = 10;
-
 /// Ranks what could replace a model. Needs no daemon, no store and no network.
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -45,8 +42,7 @@ pub(super) fn run(options: &Options, now: DateTime<Utc>, out: &mut impl Write) -
     let named: Vec<Named> = options.named.iter().map(|id| Named { id: id.clone(), says: says.clone() }).collect();
     let entry = older.as_ref().and_then(|older| older.models.get(&id)).or_else(|| list.models.get(&id));
     let shelf = Shelf::new(list.models.values());
-    let mut candidates = shelf.rank(&Lost { id: id.as_str(), last: entry, named: &named, ..Lost::default() });
-    candidates.truncate(CANDIDATES_MAX);
+    let candidates = shelf.rank(&Lost { id: id.as_str(), last: entry, named: &named, ..Lost::default() });
     if candidates.is_empty() {
         return Err(anyhow!(
             "nothing is known of {id}: it is in neither list, and no listed model shares its maker or family; \
@@ -72,7 +68,7 @@ fn table(candidates: &[Candidate]) -> Table<'static> {
         table.row(vec![
             json!(candidate.model),
             json!(score),
-            json!(candidate.reasons),
+            json!(candidate.reasons()),
             json!(candidate.price_change_pct()),
         ]);
     }

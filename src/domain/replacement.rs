@@ -13,13 +13,12 @@ mod reason;
 mod score;
 mod shelf;
 
-use std::collections::BTreeSet;
-
 use name::Name;
 pub use score::Likeness;
 pub use shelf::Shelf;
 use shelf::{Book, Kin};
 
+use super::lifecycle::Tracked;
 use super::model::Model;
 use super::model_id::ModelId;
 use super::money::NanoUsd;
@@ -29,6 +28,8 @@ use super::reading::Usage;
 
 /// The score of what is the same model under another id; what is only like it stays below.
 const SAME_MODEL: f64 = 0.99;
+/// Candidates that are given; nobody reads more.
+pub const CANDIDATES_MAX: usize = 10;
 /// The highest score of what is merely like the lost model.
 const LIKENESS_MAX: f64 = 0.98;
 
@@ -105,8 +106,10 @@ pub struct Candidate {
     pub model: ModelId,
     /// From 0 to 1; 1 for who is named.
     pub score: f64,
-    /// Why, and what changes, in plain words.
-    pub reasons: Vec<String>,
+    /// Why it is one, in plain words.
+    pub why: Vec<String>,
+    /// What changes with it: price, context, quality, abilities.
+    pub effects: Vec<String>,
     /// By how much the bill changes on the mix, in tenths of a percent; unknown when a price is, or when the lost
     /// model cost nothing.
     pub price_change: Option<i64>,
@@ -115,6 +118,12 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Why it is one and what changes with it.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<&str> {
+        self.why.iter().chain(&self.effects).map(String::as_str).collect()
+    }
+
     /// By how much the bill changes, in percent.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a ratio of prices, shown with one digit")]
@@ -123,45 +132,47 @@ impl Candidate {
     }
 }
 
+/// What could replace a model that was listed once: what the list itself names, then what `vendor` names, then what
+/// is most like it, on the tokens of a usual execution.
+#[must_use]
+pub fn replacements(shelf: &Shelf, tracked: &Tracked, vendor: &[Named], mix: Mix) -> Vec<Candidate> {
+    let says = |id: &str, says: &str| Named { id: id.to_owned(), says: says.to_owned() };
+    let renamed = tracked.successor.as_ref();
+    let renamed = renamed.map(|id| says(id.as_str(), "OpenRouter lists the same model under this id now"));
+    let target = tracked.model.alias_target.as_ref().map(|id| says(id, "the alias stood for this model"));
+    let named: Vec<Named> = renamed.into_iter().chain(target).chain(vendor.iter().cloned()).collect();
+    let model = &tracked.model;
+    shelf.rank(&Lost { id: model.id.as_str(), last: Some(model), named: &named, mix, needs: Needs::default() })
+}
+
 impl Shelf {
-    /// The models to move to, best first; empty when neither the id nor an entry says what the lost model was.
+    /// The models to move to, at most [`CANDIDATES_MAX`], best first; empty when neither the id nor an entry says what
+    /// the lost model was.
     #[must_use]
     pub fn rank(&self, lost: &Lost<'_>) -> Vec<Candidate> {
         let gone = self.gone(lost);
-        let mut ranked: Vec<Candidate> = self
-            .books
-            .iter()
-            .filter(|book| book.stays && gone.could_become(book))
-            .filter_map(|book| self.candidate(&gone, book))
-            .collect();
-        ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.model.cmp(&b.model)));
         let mut best: Vec<Candidate> = Vec::new();
         for named in lost.named {
             let book = self.resolve(&named.id).and_then(|model| self.find(&model.id));
-            let is_known = |book: &&Book| best.iter().any(|candidate| candidate.model == book.model.id);
-            if let Some(book) = book.filter(|book| book.stays && book.model.id.as_str() != lost.id && !is_known(book)) {
+            let is_new = |book: &&Book| best.iter().all(|candidate| candidate.model != book.model.id);
+            if let Some(book) = book.filter(|book| book.stays && book.model.id.as_str() != lost.id).filter(is_new) {
                 let mut candidate = gone.describe(book, 1.0, None);
-                candidate.reasons.insert(0, named.says.clone());
+                candidate.why.insert(0, named.says.clone());
                 best.push(candidate);
             }
         }
-        let taken: BTreeSet<ModelId> = best.iter().map(|candidate| candidate.model.clone()).collect();
-        best.extend(ranked.into_iter().filter(|candidate| !taken.contains(&candidate.model)));
+        let others = self.books.iter().filter(|book| book.stays && gone.could_become(book));
+        let others = others.filter(|book| best.iter().all(|candidate| candidate.model != book.model.id));
+        let mut scored: Vec<_> = others.filter_map(|book| gone.score(book)).collect();
+        scored.sort_by(|(a, one, _), (b, other, _)| b.total_cmp(a).then_with(|| one.model.id.cmp(&other.model.id)));
+        best.extend(
+            scored
+                .iter()
+                .take(CANDIDATES_MAX)
+                .map(|(score, book, likeness)| gone.describe(book, *score, likeness.as_ref())),
+        );
+        best.truncate(CANDIDATES_MAX);
         best
-    }
-
-    fn candidate(&self, gone: &Gone<'_>, book: &Book) -> Option<Candidate> {
-        if gone.is_same_model(&book.model) {
-            return Some(gone.describe(book, SAME_MODEL, None));
-        }
-        let likeness = Likeness::of(gone, book, self.newest(&book.kin.name.author));
-        let kindred = gone.last.is_some() || likeness.lineage > 0.0;
-        kindred.then(|| gone.describe(book, likeness.score() * LIKENESS_MAX, Some(&likeness)))
-    }
-
-    /// The day of a maker's newest model.
-    fn newest(&self, author: &str) -> Option<chrono::DateTime<chrono::Utc>> {
-        self.books.iter().filter(|book| book.kin.name.author == author).filter_map(|book| book.kin.created).max()
     }
 
     fn gone<'a>(&self, lost: &Lost<'a>) -> Gone<'a> {
@@ -224,12 +235,28 @@ impl Gone<'_> {
         self.last.and_then(slug).is_some_and(|gone| slug(model) == Some(gone))
     }
 
+    /// The score, and the likeness it comes from; `None` for what has nothing to do with it.
+    fn score<'a>(&self, book: &'a Book) -> Option<(f64, &'a Book, Option<Likeness>)> {
+        if self.is_same_model(&book.model) {
+            return Some((SAME_MODEL, book, None));
+        }
+        let likeness = Likeness::of(self, book);
+        let kindred = self.last.is_some() || likeness.lineage > 0.0;
+        kindred.then(|| (likeness.score() * LIKENESS_MAX, book, Some(likeness)))
+    }
+
     fn describe(&self, book: &Book, score: f64, likeness: Option<&Likeness>) -> Candidate {
         let cost = self.mix.cost(&book.model.prices);
         let price_change = self.cost.zip(cost).and_then(|(was, is)| change(was, is));
         let lost_capabilities = self.lost_capabilities(&book.model);
-        let reasons = reason::reasons(self, book, likeness, (cost, price_change), &lost_capabilities);
-        Candidate { model: book.model.id.clone(), score, reasons, price_change, lost_capabilities }
+        Candidate {
+            model: book.model.id.clone(),
+            score,
+            why: reason::why(self, book, likeness),
+            effects: reason::effects(self, &book.model, (cost, price_change), &lost_capabilities),
+            price_change,
+            lost_capabilities,
+        }
     }
 
     fn lost_capabilities(&self, model: &Model) -> Vec<String> {

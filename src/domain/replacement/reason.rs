@@ -1,42 +1,45 @@
 //! Why a candidate is one, and what changes with it, in plain words.
 
+use std::cmp::Ordering;
+
+use super::Gone;
 use super::score::Likeness;
 use super::shelf::Book;
-use super::{Gone, NanoUsd};
 use crate::domain::model::Model;
+use crate::domain::money::NanoUsd;
+use crate::domain::price::{PriceSchedule, Prices, per_million};
 
 /// From this part on, a likeness is worth a sentence.
 const CLEAR: f64 = 0.99;
 /// From three times the price on (in tenths of a percent), times are easier to grasp than percents.
 const TIMES_TENTHS: i64 = 2_000;
 
-/// The reasons for a candidate, the strongest first. `likeness` is missing where it is not why.
-pub(super) fn reasons(
-    gone: &Gone<'_>,
-    book: &Book,
-    likeness: Option<&Likeness>,
-    (cost, price_change): (Option<NanoUsd>, Option<i64>),
-    lost_capabilities: &[String],
-) -> Vec<String> {
-    let mut found = Vec::new();
+/// Why it is a candidate, the strongest reason first. `likeness` is missing where it is not why.
+pub(super) fn why(gone: &Gone<'_>, book: &Book, likeness: Option<&Likeness>) -> Vec<String> {
     if gone.is_same_model(&book.model) {
-        found.push("it is the same model under another id".to_owned());
-    } else if let Some(likeness) = likeness {
-        found.extend(kinship(gone, book, likeness));
+        return vec!["it is the same model under another id".to_owned()];
     }
-    found.extend(price(gone, cost, price_change));
-    if let Some(last) = gone.last {
-        found.extend(context(last, &book.model));
-        found.extend(quality(last, &book.model));
-        found.push(match lost_capabilities {
-            [] if last.capabilities().is_empty() => return found,
-            [] => "it can do all that the old one could".to_owned(),
-            lost => format!("it lacks {}", lost.iter().map(|name| ability(name)).collect::<Vec<_>>().join(", ")),
-        });
-    } else {
+    let mut found = likeness.map(|likeness| kinship(gone, book, likeness)).unwrap_or_default();
+    if gone.last.is_none() {
         found.push("no list describes the old model, so this rests on its name alone".to_owned());
     }
     found
+}
+
+/// What changes with it.
+pub(super) fn effects(
+    gone: &Gone<'_>,
+    model: &Model,
+    (cost, price_change): (Option<NanoUsd>, Option<i64>),
+    lost_capabilities: &[String],
+) -> Vec<String> {
+    let Some(last) = gone.last else { return not_free(gone, model, cost).into_iter().collect() };
+    let abilities = match lost_capabilities {
+        [] => (!last.capabilities().is_empty()).then(|| "it can do all that the old one could".to_owned()),
+        some => Some(format!("it lacks {}", some.iter().map(|name| ability(name)).collect::<Vec<_>>().join(", "))),
+    };
+    let price = not_free(gone, model, cost).or_else(|| price_change.map(price));
+    [price, context(last, model), quality(last, model), abilities].into_iter().flatten().collect()
 }
 
 fn kinship(gone: &Gone<'_>, book: &Book, likeness: &Likeness) -> Vec<String> {
@@ -47,7 +50,7 @@ fn kinship(gone: &Gone<'_>, book: &Book, likeness: &Likeness) -> Vec<String> {
         (true, true) => format!("same maker and family ({})", is.brand),
         (true, false) => format!("same maker ({})", is.author),
         (false, true) => format!("same family ({}) of another maker", is.brand),
-        (false, false) => "another maker, like in what it is and costs".to_owned(),
+        (false, false) => "a like model of another maker".to_owned(),
     });
     if likeness.later >= CLEAR && likeness.lineage > 0.0 {
         found.push("it is newer".to_owned());
@@ -55,31 +58,38 @@ fn kinship(gone: &Gone<'_>, book: &Book, likeness: &Likeness) -> Vec<String> {
     if likeness.current >= CLEAR && likeness.lineage >= CLEAR {
         found.push("the newest of its line".to_owned());
     }
-    if likeness.tier >= CLEAR && likeness.speciality >= CLEAR {
+    if likeness.lineage > 0.0 && likeness.tier >= CLEAR && likeness.speciality >= CLEAR {
         found.push("same class and purpose".to_owned());
     }
     found
 }
 
-fn price(gone: &Gone<'_>, cost: Option<NanoUsd>, price_change: Option<i64>) -> Option<String> {
+fn not_free(gone: &Gone<'_>, model: &Model, cost: Option<NanoUsd>) -> Option<String> {
     let was_free = gone.cost == Some(NanoUsd::ZERO) || gone.variant == Some("free");
-    if was_free && cost.is_some_and(NanoUsd::is_positive) {
-        return Some("it is not free, as the old one was".to_owned());
-    }
-    let tenths = price_change?;
+    let Prices::Known(PriceSchedule { base, .. }) = &model.prices else { return None };
+    let price = |key: &str| per_million(base.get(key).copied().unwrap_or_default());
+    (was_free && cost.is_some_and(NanoUsd::is_positive))
+        .then(|| format!("it is not free: ${} per million tokens in and ${} out", price("prompt"), price("completion")))
+}
+
+fn price(tenths: i64) -> String {
     let percent = (tenths.unsigned_abs() + 5) / 10;
-    Some(match tenths {
+    match tenths {
         -4..=4 => "it costs the same".to_owned(),
         TIMES_TENTHS.. => format!("it costs {} times as much", (percent + 150) / 100),
         5.. => format!("it costs {percent} % more"),
         _ => format!("it costs {percent} % less"),
-    })
+    }
 }
 
+/// Said also when it stays: whoever moves wants to know.
 fn context(last: &Model, model: &Model) -> Option<String> {
     let (had, has) = last.context.zip(model.context)?;
-    let size = if has < had { "smaller" } else { "larger" };
-    (has != had).then(|| format!("a {size} context: {} tokens, not {}", grouped(has), grouped(had)))
+    Some(match has.cmp(&had) {
+        Ordering::Less => format!("a smaller context: {} tokens, not {}", grouped(has), grouped(had)),
+        Ordering::Equal => format!("the same context: {} tokens", grouped(has)),
+        Ordering::Greater => format!("a larger context: {} tokens, not {}", grouped(has), grouped(had)),
+    })
 }
 
 fn quality(last: &Model, model: &Model) -> Option<String> {

@@ -1,7 +1,5 @@
 //! How like two models are, as numbers that are added up.
 
-use chrono::{DateTime, Utc};
-
 use super::Gone;
 use super::shelf::{Book, Kin};
 use crate::domain::model::Model;
@@ -63,15 +61,15 @@ const CHEAP_NANOS: u64 = 100_000;
 const UNKNOWN: f64 = 0.5;
 
 impl Likeness {
-    /// Compares a candidate with the lost model; `newest` is the day of the maker's newest model.
-    pub(super) fn of(gone: &Gone<'_>, book: &Book, newest: Option<DateTime<Utc>>) -> Self {
+    /// Compares a candidate with the lost model.
+    pub(super) fn of(gone: &Gone<'_>, book: &Book) -> Self {
         Self {
             lineage: lineage(&gone.kin, &book.kin),
             tier: tier(&gone.kin, &book.kin),
             speciality: speciality(gone, book),
             later: later(&gone.kin, &book.kin),
             current: 1.0 / count(1 + book.outdone_by),
-            fresh: fresh(&book.kin, newest),
+            fresh: book.days_behind.map_or(UNKNOWN, fresh),
             abilities: gone.last.map_or(UNKNOWN, |last| abilities(last, &book.model)),
             price: price(gone, book),
             context: gone.last.map_or(UNKNOWN, |last| at_least(book.model.context, last.context)),
@@ -141,9 +139,8 @@ fn later(gone: &Kin, kin: &Kin) -> f64 {
     }
 }
 
-fn fresh(kin: &Kin, newest: Option<DateTime<Utc>>) -> f64 {
-    let Some((newest, created)) = newest.zip(kin.created) else { return UNKNOWN };
-    let days = u32::try_from((newest - created).num_days()).unwrap_or_default();
+fn fresh(days_behind: i64) -> f64 {
+    let days = u32::try_from(days_behind).unwrap_or_default();
     (1.0 - f64::from(days) / OLD_DAYS).clamp(0.0, 1.0)
 }
 

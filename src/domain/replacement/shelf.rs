@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::name::{LOWEST, Name, UNMARKED, Version};
+use crate::domain::lifecycle::{Known, State};
 use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
 use crate::domain::price::Prices;
@@ -39,6 +40,8 @@ pub(super) struct Book {
     pub stays: bool,
     /// Models of the same line that came after it.
     pub outdone_by: usize,
+    /// Days between it and its maker's newest model.
+    pub days_behind: Option<i64>,
 }
 
 /// A name with the tier that its list gives it.
@@ -62,16 +65,25 @@ impl Shelf {
         for at in 0..shelf.books.len() {
             let book = &shelf.books[at];
             let later = shelf.books.iter().filter(|other| other.stays && other.outdoes(book)).count();
-            shelf.books[at].outdone_by = later;
+            let makers = shelf.books.iter().filter(|other| other.kin.name.author == book.kin.name.author);
+            let newest = makers.filter_map(|other| other.kin.created).max();
+            let behind = newest.zip(book.kin.created).map(|(newest, created)| (newest - created).num_days());
+            (shelf.books[at].outdone_by, shelf.books[at].days_behind) = (later, behind);
         }
         shelf
+    }
+
+    /// What is listed of all that is known.
+    #[must_use]
+    pub fn of(known: &Known) -> Self {
+        Self::new(known.values().filter(|tracked| tracked.state == State::Listed).map(|tracked| &tracked.model))
     }
 
     fn book(&self, model: &Model, name: Name) -> Book {
         let router = model.prices == Prices::Dynamic || name.author == ROUTERS;
         let stays = model.expires_on.date().is_none() && !model.id.is_alias() && !router;
         let kin = Kin { created: model.facts.created, ..self.kin(name) };
-        Book { model: model.clone(), kin, stays, outdone_by: 0 }
+        Book { model: model.clone(), kin, stays, outdone_by: 0, days_behind: None }
     }
 
     /// Places a name among the makers' ladders. A maker's own word for a size is no trait.

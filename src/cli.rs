@@ -11,6 +11,7 @@ mod models;
 mod output;
 mod serve;
 mod spend;
+mod suggest;
 mod tokens;
 
 use std::io::Write;
@@ -26,7 +27,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::load::Problem;
 use crate::config::{Config, load};
 use crate::job::Context;
@@ -137,6 +138,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
             Ok(())
         }
         Command::Job(command) => jobs::run(command, config, &mut out).await,
+        Command::Models(models::Command::Suggest(options)) => suggest::run(&options, SystemClock.now(), &mut out),
         Command::Models(command) => models::run(command, &*offline(config).await?, &mut out).await,
         Command::Directory(command) => directory::run(command, &*offline(config).await?, &mut out).await,
         Command::Mail(command) => mails::run(command, config, &mut out).await,

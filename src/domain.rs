@@ -28,6 +28,7 @@ pub mod pricing;
 pub mod provider;
 pub mod quiet;
 pub mod reading;
+pub mod replacement;
 pub mod rollup;
 pub mod rule;
 pub mod schedule;

@@ -1,12 +1,15 @@
 //! What is known of models and prices, at hand for every request: read again when a new list is in force.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::lifecycle::Known;
+use crate::domain::lifecycle::{Known, State, Tracked};
+use crate::domain::model_id::ModelId;
 use crate::domain::price_book::PriceBook;
+use crate::domain::replacement::{self, Candidate, Mix, Shelf};
 use crate::job::Context;
 use crate::store;
 
@@ -15,6 +18,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Executions older than this are priced as the oldest known prices say.
 const PRICES_KEPT: TimeDelta = TimeDelta::days(400);
 
+/// Replacements that are kept at hand for a model.
+const REPLACEMENTS_MAX: usize = 3;
+
 /// What is known, as of one list.
 #[derive(Debug, Default)]
 pub struct Snapshot {
@@ -22,6 +28,8 @@ pub struct Snapshot {
     pub known: Known,
     /// Their prices, now and before.
     pub prices: PriceBook,
+    /// What could replace those that go or are gone, best first.
+    pub replacements: BTreeMap<ModelId, Vec<Candidate>>,
     list_at: Option<DateTime<Utc>>,
 }
 
@@ -62,7 +70,23 @@ impl Market {
         let known = store::models::load(&mut tx).await?;
         let changes = store::changes::since(&mut tx, context.now() - PRICES_KEPT, None).await?;
         let prices = PriceBook::new(&known, &changes);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Snapshot { known, prices, list_at });
+        let replacements = replacements(&known);
+        let snapshot = Snapshot { known, prices, replacements, list_at };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         Ok(())
     }
+}
+
+/// Ranked once a list, so that asking costs nothing.
+fn replacements(known: &Known) -> BTreeMap<ModelId, Vec<Candidate>> {
+    let shelf = Shelf::of(known);
+    let stays = |tracked: &Tracked| tracked.state == State::Listed && tracked.model.expires_on.date().is_none();
+    let going = known.iter().filter(|(_, tracked)| !stays(tracked) || tracked.model.alias_target.is_some());
+    going
+        .map(|(id, tracked)| {
+            let mut best = replacement::replacements(&shelf, tracked, &[], Mix::default());
+            best.truncate(REPLACEMENTS_MAX);
+            (id.clone(), best)
+        })
+        .collect()
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use crate::domain::model_id::ModelId;
 use crate::domain::period::{Part, Period, day_in, midnight};
+use crate::domain::replacement::Mix;
 use crate::domain::rollup::Measures;
 use crate::store::executions::provider_of;
 use crate::store::rollups::{self, Grain, Group, Query};
@@ -13,6 +15,8 @@ use crate::store::{self, Tx, names};
 
 /// How far back a question without a beginning looks.
 const DEFAULT_DAYS: i64 = 30;
+/// Fewer executions than this tell no habit.
+const MIX_EXECUTIONS_MIN: i64 = 20;
 /// OpenRouter began in 2023: nothing was spent before, whatever is asked for.
 const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2023, 1, 1).expect("a day");
 /// What is asked for beyond is asked for without an end.
@@ -149,4 +153,26 @@ pub async fn sum(tx: &mut Tx, period: Period, user: Option<i64>, by: Group) -> s
         }
     }
     Ok(sums)
+}
+
+/// The tokens of a user's usual execution on each model they used in the last month, where enough is known of it.
+///
+/// # Errors
+/// When the store fails.
+pub async fn mixes(tx: &mut Tx, user: &str, now: DateTime<Utc>) -> store::Result<BTreeMap<ModelId, Mix>> {
+    let (by, zone, user) = (Group::Model, Tz::UTC, Some(user.to_owned()));
+    let question = Question { by, since: None, until: None, zone, per_day: false, user };
+    let mut sums: BTreeMap<ModelId, Measures> = BTreeMap::new();
+    for line in ask(tx, &question, now).await? {
+        if let Some(model) = line.name.as_deref().and_then(ModelId::look_up) {
+            *sums.entry(model).or_default() += line.sums;
+        }
+    }
+    let mix = |sums: Measures| {
+        let each = |tokens: i64| u64::try_from(tokens / std::cmp::max(sums.executions, 1)).unwrap_or(0);
+        let mix =
+            Mix { input: each(sums.input_tokens), cached: each(sums.cached_tokens), output: each(sums.output_tokens) };
+        (sums.executions >= MIX_EXECUTIONS_MIN && mix.input + mix.output > 0).then_some(mix)
+    };
+    Ok(sums.into_iter().filter_map(|(model, sums)| Some((model, mix(sums)?))).collect())
 }

@@ -48,6 +48,8 @@ pub(super) enum Command {
         /// The folder.
         directory: PathBuf,
     },
+    /// Ranks what could replace a model, from captured lists alone.
+    Suggest(super::suggest::Options),
 }
 
 pub(super) async fn run(command: Command, context: &Context, out: &mut impl Write) -> Result<(), Failure> {
@@ -60,6 +62,7 @@ pub(super) async fn run(command: Command, context: &Context, out: &mut impl Writ
             Ok(table_of(&changes).print(format, out)?)
         }
         Command::Export { directory } => export(context, &directory, out).await,
+        Command::Suggest(options) => super::suggest::run(&options, context.now(), out),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::model_id::ModelId;
 use super::price::Prices;
@@ -40,6 +40,56 @@ pub struct Model {
     pub expires_on: Expiry,
     /// For an alias: the id it stands for.
     pub alias_target: Option<String>,
+    /// What is no news when it changes.
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub facts: Facts,
+}
+
+/// What helps to choose among models and is compared with no earlier list: it drifts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// When OpenRouter first listed it.
+    #[serde(with = "chrono::serde::ts_seconds_option", skip_serializing_if = "Option::is_none")]
+    pub created: Option<DateTime<Utc>>,
+    /// The most tokens of one answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output: Option<u64>,
+    /// Artificial Analysis' intelligence index in tenths of a point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<u16>,
+}
+
+impl Facts {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn parse(entry: &Map<String, Value>) -> Self {
+        let index = entry.get("benchmarks").and_then(|all| all.get("artificial_analysis")?.get("intelligence_index"));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 1000")]
+        let tenths = |points: f64| (0.0..=100.0).contains(&points).then(|| (points * 10.0).round() as u16);
+        Self {
+            created: entry
+                .get("created")
+                .and_then(Value::as_i64)
+                .and_then(|at| DateTime::from_timestamp(at, 0))
+                .filter(|at| at.year() >= FIRST_PLAUSIBLE_YEAR),
+            max_output: entry
+                .get("top_provider")
+                .and_then(|top| top.get("max_completion_tokens")?.as_u64())
+                .filter(|tokens| *tokens > 0),
+            quality: index.and_then(Value::as_f64).and_then(tenths),
+        }
+    }
+
+    fn carry_forward(self, known: &Self) -> Self {
+        Self {
+            created: self.created.or(known.created),
+            max_output: self.max_output.or(known.max_output),
+            quality: self.quality.or(known.quality),
+        }
+    }
 }
 
 /// What an entry says of the model's end.
@@ -104,6 +154,7 @@ impl Model {
             prices: Prices::parse(object.get("pricing")),
             expires_on: Expiry::parse(object.get("expiration_date"), now),
             alias_target: object.get("alias_target").and_then(|target| target.get("slug")?.as_str()).map(str::to_owned),
+            facts: Facts::parse(object),
         })
     }
 
@@ -127,6 +178,7 @@ impl Model {
         self.context = self.context.or(known.context);
         self.features = self.features.or_else(|| known.features.clone());
         self.alias_target = self.alias_target.or_else(|| known.alias_target.clone());
+        self.facts = self.facts.carry_forward(&known.facts);
         self
     }
 

@@ -88,6 +88,16 @@ impl Prices {
         Self::Known(PriceSchedule { base, overrides })
     }
 
+    /// The prices that hold at no particular time, for comparing models: without those of hours and days. `None`
+    /// when they are not known or depend.
+    #[must_use]
+    pub fn untimed(&self) -> Option<PriceSchedule> {
+        let Self::Known(schedule) = self else { return None };
+        let mut schedule = schedule.clone();
+        schedule.overrides.retain(|entry| entry.window.is_none() && entry.days.is_empty());
+        Some(schedule)
+    }
+
     /// Whether two schedules charge the same at every time and size; unknown prices are never news.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {

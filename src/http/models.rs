@@ -10,6 +10,8 @@ use super::{Error, Site, access};
 use crate::domain::lifecycle::{Known, State as ModelState, Tracked};
 use crate::domain::model_id::ModelId;
 use crate::domain::price::{PriceTable, Prices};
+use crate::domain::replacement::Candidate;
+use crate::market::Snapshot;
 use crate::store::tokens::Scope;
 
 /// How like an unknown id a listed one must be to be offered (Jaro-Winkler).
@@ -27,13 +29,14 @@ pub(super) async fn get(
     let market = site.market.now();
     let tracked = ModelId::look_up(&id).and_then(|row| market.known.get(&row));
     Ok(Json(match tracked {
-        Some(tracked) => known(&id, tracked, &market.known),
+        Some(tracked) => known(&id, tracked, &market),
         None => unknown(&id, &market.known),
     }))
 }
 
-fn known(asked: &str, tracked: &Tracked, known: &Known) -> Value {
+fn known(asked: &str, tracked: &Tracked, market: &Snapshot) -> Value {
     let model = &tracked.model;
+    let replacements = market.replacements.get(&model.id).into_iter().flatten();
     let (status, served) = match tracked.state {
         ModelState::Listed if model.expires_on.date().is_some() => ("deprecated", true),
         ModelState::Listed => ("active", true),
@@ -55,7 +58,7 @@ fn known(asked: &str, tracked: &Tracked, known: &Known) -> Value {
         "context_length": model.context,
         "capabilities": model.capabilities(),
         "pricing": prices(&model.prices),
-        "replacements": replacements(tracked, known),
+        "replacements": replacements.map(|candidate| replacement(candidate, &market.known)).collect::<Vec<_>>(),
     })
 }
 
@@ -74,12 +77,17 @@ fn prices(prices: &Prices) -> Value {
     }
 }
 
-/// What the list itself names in its place.
-fn replacements(tracked: &Tracked, known: &Known) -> Vec<Value> {
-    let target = tracked.model.alias_target.clone().map(ModelId::new);
-    let named = tracked.successor.clone().or(target);
-    let listed = named.filter(|id| known.get(id).is_some_and(|tracked| tracked.state == ModelState::Listed));
-    listed.into_iter().map(|id| json!({ "model": id, "reason": "named by OpenRouter's list" })).collect()
+fn replacement(candidate: &Candidate, known: &Known) -> Value {
+    let model = known.get(&candidate.model).map(|tracked| &tracked.model);
+    json!({
+        "model": candidate.model,
+        "name": model.map(|model| &model.name),
+        "score": (candidate.score * 1000.0).round() / 1000.0,
+        "reasons": candidate.reasons(),
+        "price_change_pct": candidate.price_change_pct(),
+        "context_length": model.and_then(|model| model.context),
+        "lost_capabilities": candidate.lost_capabilities,
+    })
 }
 
 fn unknown(asked: &str, known: &Known) -> Value {

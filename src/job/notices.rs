@@ -9,7 +9,9 @@ use super::{Context, Error, Spec};
 use crate::domain::lifecycle::Known;
 use crate::domain::model_id::ModelId;
 use crate::domain::news::{self, News};
-use crate::mail::notice::{self, Item};
+use crate::domain::replacement::Shelf;
+use crate::mail::notice::{self, Choices, Item};
+use crate::spend;
 use crate::store::told::{Recipient, Stake};
 use crate::store::{self, Lock, Tx};
 
@@ -59,6 +61,7 @@ async fn tell_some(
 ) -> Result<Vec<&'static str>, Error> {
     let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(Vec::new()) };
     let known = store::models::load(tx).await?;
+    let shelf = Shelf::of(&known);
     let recipients = store::told::recipients(tx, first, last).await?;
     let mut stakes: BTreeMap<String, Vec<(ModelId, Stake)>> = BTreeMap::new();
     for ((user, model), stake) in store::told::stakes(tx, first, last).await? {
@@ -69,7 +72,7 @@ async fn tell_some(
     for to in recipients {
         if let Some(stakes) = stakes.get(&to.id) {
             let wants = |kind: &str| !stopped.contains(&(to.id.clone(), kind.to_owned()));
-            kinds.extend(tell_one(context, tx, &to, &wants, stakes, &known, now).await?);
+            kinds.extend(tell_one(context, tx, &to, &wants, stakes, (&known, &shelf), now).await?);
         }
     }
     Ok(kinds)
@@ -81,7 +84,7 @@ async fn tell_one(
     to: &Recipient,
     wants: &(impl Fn(&str) -> bool + Sync),
     stakes: &[(ModelId, Stake)],
-    known: &Known,
+    (known, shelf): (&Known, &Shelf),
     now: DateTime<Utc>,
 ) -> Result<Vec<&'static str>, Error> {
     let mut by_kind: BTreeMap<&'static str, Vec<Item<'_>>> = BTreeMap::new();
@@ -94,9 +97,11 @@ async fn tell_one(
     let mut kinds = Vec::new();
     // What a user does not want to hear they know all the same: resuming floods nobody with old news.
     by_kind.retain(|kind, _| wants(kind));
+    let mixes = if by_kind.is_empty() { BTreeMap::new() } else { spend::mixes(tx, &to.id, now).await? };
+    let choices = Choices { known, shelf, named: &BTreeMap::new(), mixes: &mixes };
     for (kind, mut items) in by_kind {
         items.sort_by_key(|item| (end_of(&item.news), item.tracked.model.id.clone()));
-        let mail = notice::compose(&context.renderer, &context.sender(), to, &items, known, now)?;
+        let mail = notice::compose(&context.renderer, &context.sender(), to, &items, choices, now)?;
         if context.post(tx, &mail, now).await? {
             kinds.push(kind);
         } else {

@@ -1,22 +1,25 @@
 //! Mails to users about models: their items as people read them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::render::{Error, Renderer};
-use super::text::{count, days_from, harmless, long_day, moment, short_day, span};
+use super::text::{count, days_from, harmless, long_day, moment, sentence, short_day, span};
 use crate::domain::channel::Channel;
-use crate::domain::lifecycle::{Known, State, Tracked};
-use crate::domain::model::Model;
+use crate::domain::lifecycle::{Known, Tracked};
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
-use crate::domain::price::{PriceSchedule, Prices, per_million};
+use crate::domain::replacement::{self, Candidate, Mix, Named, Shelf};
 use crate::store::outbox::{About, Mail};
 use crate::store::told::{Recipient, Use};
 
 /// Resources that a mail lists by name for one model; more are counted.
 const RESOURCES_MAX: usize = 20;
+/// Models to move to that a mail shows for one model.
+const REPLACEMENTS_MAX: usize = 3;
 
 /// One thing to tell about one model.
 #[derive(Clone, Debug)]
@@ -51,6 +54,8 @@ struct View {
     overdue: usize,
     /// Models that go on under another id.
     renamed: usize,
+    /// On whose tokens prices are compared, where some are.
+    basis: Option<&'static str>,
     footer: Footer,
 }
 
@@ -70,7 +75,7 @@ struct ModelView {
     headline: String,
     urgent: bool,
     facts: Vec<Fact>,
-    replacement: Option<Replacement>,
+    replacements: Vec<Replacement>,
     resources: Vec<ResourceView>,
     more_resources: usize,
 }
@@ -89,6 +94,20 @@ struct Replacement {
     id: String,
     name: String,
     why: String,
+    effects: String,
+}
+
+/// What a recipient can move to.
+#[derive(Clone, Copy, Debug)]
+pub struct Choices<'a> {
+    /// Every model ever listed.
+    pub known: &'a Known,
+    /// Those that are listed now.
+    pub shelf: &'a Shelf,
+    /// Whom vendors name in place of a model.
+    pub named: &'a BTreeMap<ModelId, Vec<Named>>,
+    /// The recipient's usual execution on a model, where it is known.
+    pub mixes: &'a BTreeMap<ModelId, Mix>,
 }
 
 #[derive(Serialize)]
@@ -108,7 +127,7 @@ pub fn compose(
     sender: &Sender,
     to: &Recipient,
     items: &[Item<'_>],
-    known: &Known,
+    choices: Choices<'_>,
     now: DateTime<Utc>,
 ) -> Result<Mail, Error> {
     let kind = items.first().map_or("model_removed", |item| item.news.kind());
@@ -119,12 +138,13 @@ pub fn compose(
     let unsubscribe_url = unsubscribe_url(sender, to, kind);
     let view = View {
         greeting: to.name.as_deref().map(harmless).filter(|name| !name.is_empty()),
-        models: items.iter().map(|item| model_view(item, sender, known, now)).collect(),
+        models: items.iter().map(|item| model_view(item, sender, choices, now)).collect(),
         model_count: items.len(),
         resource_count: resource_ids.len(),
         soonest: soonest(items, now),
         overdue: items.iter().filter(|item| is_overdue(&item.news, now)).count(),
         renamed: items.iter().filter(|item| matches!(item.news, News::Removed { successor: Some(_), .. })).count(),
+        basis: basis(items, choices),
         footer: Footer {
             reason: reason(resource_ids.len(), items.len()),
             unsubscribe_url: unsubscribe_url.clone(),
@@ -184,7 +204,7 @@ fn soonest(items: &[Item<'_>], now: DateTime<Utc>) -> Option<String> {
     days.min().map(|day| days_from(day, now))
 }
 
-fn model_view(item: &Item<'_>, sender: &Sender, known: &Known, now: DateTime<Utc>) -> ModelView {
+fn model_view(item: &Item<'_>, sender: &Sender, choices: Choices<'_>, now: DateTime<Utc>) -> ModelView {
     let model = &item.tracked.model;
     ModelView {
         id: harmless(model.id.as_str()),
@@ -199,7 +219,7 @@ fn model_view(item: &Item<'_>, sender: &Sender, known: &Known, now: DateTime<Utc
             News::DateChanged { is: None, .. } | News::Returned { .. } => false,
         },
         facts: facts(item, now),
-        replacement: replacement(item.tracked, known),
+        replacements: replacements(item, choices),
         resources: item.uses.iter().take(RESOURCES_MAX).map(resource_view).collect(),
         more_resources: item.uses.len().saturating_sub(RESOURCES_MAX),
     }
@@ -271,35 +291,47 @@ fn facts(item: &Item<'_>, now: DateTime<Utc>) -> Vec<Fact> {
     }
 }
 
-/// The successor that the list itself names: the id that a rename went to, the model an alias stood for, or the
-/// paid row of a free one.
-fn replacement(tracked: &Tracked, known: &Known) -> Option<Replacement> {
-    let (id, why) = match (&tracked.successor, &tracked.model.alias_target, paid_twin(tracked, known)) {
-        (Some(successor), ..) => (successor.clone(), "OpenRouter lists the same model under this id now".to_owned()),
-        (None, Some(target), _) => (ModelId::new(target.clone()), "the alias stood for this model".to_owned()),
-        (None, None, Some(twin)) => (twin.id.clone(), format!("the same model, but not free: {}", price(twin))),
-        (None, None, None) => return None,
-    };
-    let name = known.get(&id).map_or_else(|| id.to_string(), |successor| successor.model.name.clone());
-    Some(Replacement { id: harmless(id.as_str()), name: harmless(&name), why })
+/// Whether the news are that the model goes, so that its resources have to.
+fn has_to_move(news: &News) -> bool {
+    matches!(news, News::Deprecated { .. } | News::Removed { .. } | News::DateChanged { is: Some(_), .. })
 }
 
-/// The row that a `:free` one leaves behind: the same model, at a price.
-fn paid_twin<'a>(tracked: &Tracked, known: &'a Known) -> Option<&'a Model> {
-    let twin = known.get(&ModelId::from(tracked.model.id.as_str().strip_suffix(":free")?))?;
-    let is_same = twin.model.canonical_slug == tracked.model.canonical_slug;
-    let stays = twin.state == State::Listed && twin.model.expires_on.date().is_none();
-    (is_same && stays).then_some(&twin.model)
+/// The best to move to; only the new id when the model merely has another one.
+fn replacements(item: &Item<'_>, choices: Choices<'_>) -> Vec<Replacement> {
+    if !has_to_move(&item.news) {
+        return Vec::new();
+    }
+    let id = &item.tracked.model.id;
+    let vendor = choices.named.get(id).map_or(&[][..], Vec::as_slice);
+    let mix = choices.mixes.get(id).copied().unwrap_or_default();
+    let best = replacement::replacements(choices.shelf, item.tracked, vendor, mix);
+    let renamed = item.tracked.successor.is_some() && best.first().is_some_and(|best| best.score >= 1.0);
+    let shown = if renamed { 1 } else { REPLACEMENTS_MAX };
+    best.iter().take(shown).map(|candidate| replacement_view(candidate, choices.known)).collect()
 }
 
-fn price(model: &Model) -> String {
-    let Prices::Known(PriceSchedule { base, .. }) = &model.prices else { return "its price is not known".to_owned() };
-    let of = |key: &str| per_million(base.get(key).copied().unwrap_or_default());
-    format!(
-        "it costs ${} per million prompt tokens and ${} per million completion tokens",
-        of("prompt"),
-        of("completion")
-    )
+fn replacement_view(candidate: &Candidate, known: &Known) -> Replacement {
+    let id = candidate.model.as_str();
+    let name = known.get(&candidate.model).map_or(id, |tracked| &tracked.model.name);
+    let (why, effects) = (sentence(&candidate.why, ", "), sentence(&candidate.effects, "; "));
+    Replacement { id: harmless(id), name: harmless(name), why, effects }
+}
+
+/// On whose tokens prices are compared.
+fn basis(items: &[Item<'_>], choices: Choices<'_>) -> Option<&'static str> {
+    let moved = || items.iter().filter(|item| has_to_move(&item.news));
+    let own = |item: &Item<'_>| choices.mixes.contains_key(&item.tracked.model.id);
+    moved().next()?;
+    Some(match (moved().all(own), moved().any(own)) {
+        (true, _) => "Prices are compared on the tokens that you used in the last 30 days.",
+        (false, true) => {
+            "Prices are compared on the tokens that you used in the last 30 days; \
+             where those are too few, on 3,000 tokens in and 1,000 out."
+        }
+        (false, false) => {
+            "Prices are compared on 3,000 tokens in and 1,000 out, for you used too few in the last 30 days."
+        }
+    })
 }
 
 /// Why the item is told now, for `replay` and the admins.

@@ -2,11 +2,13 @@
 
 pub mod alerts;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::admin::{Desk, Digest, Trouble, Usage};
-use super::notice::{self, Fact, Item, Sender};
+use super::notice::{self, Choices, Fact, Item, Sender};
 use super::render::{Error, Rendered, Renderer};
 use super::text::moment;
 use super::user_digest;
@@ -17,6 +19,7 @@ use crate::domain::lifecycle::{Absence, BulkEvent, Known, State, Tracked};
 use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
+use crate::domain::replacement::{Mix, Shelf};
 use crate::store::outbox::Mail;
 use crate::store::post::Part;
 use crate::store::suppressions::Suppression;
@@ -93,7 +96,7 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
             "model_removed",
             vec![
                 News::Removed { since, successor: None },
-                News::Removed { since, successor: Some(ModelId::from("halcyon/lumen-3")) },
+                News::Removed { since, successor: Some(ModelId::from("tessera/mosaic-3-flash")) },
             ],
         ),
         ("model_returned", vec![News::Returned { since: now - TimeDelta::days(12), expires_on: None }]),
@@ -143,7 +146,26 @@ fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTim
     ];
     let items: Vec<Item<'_>> =
         tracked.iter().zip(news).zip(&uses).map(|((tracked, news), uses)| Item { tracked, news, uses }).collect();
-    notice::compose(renderer, sender, &recipient(), &items, &Known::new(), now)
+    let listed = [
+        ("halcyon/lumen-3", "Halcyon: Lumen 3", "0.0000012", 400_000),
+        ("halcyon/lumen-3-mini", "Halcyon: Lumen 3 Mini", "0.0000002", 200_000),
+        ("tessera/mosaic-3-flash", "Tessera: Mosaic 3 Flash", "0.0000003", 1_000_000),
+        ("tessera/mosaic-3-pro", "Tessera: Mosaic 3 Pro", "0.000002", 1_000_000),
+    ];
+    let known: Known =
+        listed.map(|(id, name, price, context)| (ModelId::from(id), offer(id, name, price, context, now))).into();
+    // One is used a lot, the other too little to tell.
+    let mixes = [(ModelId::from("halcyon/lumen-2"), Mix { input: 5_200, cached: 1_800, output: 640 })].into();
+    let choices = Choices { known: &known, shelf: &Shelf::of(&known), named: &BTreeMap::new(), mixes: &mixes };
+    notice::compose(renderer, sender, &recipient(), &items, choices, now)
+}
+
+fn offer(id: &str, name: &str, price: &str, context: u64, now: DateTime<Utc>) -> Tracked {
+    let entry = json!({"id": id, "name": name, "context_length": context, "supported_parameters": ["tools"],
+        "architecture": {"modality": "text->text"}, "pricing": {"prompt": price, "completion": price}});
+    let model = Model::parse(&entry, now).expect("the sample has an id");
+    let (first_seen, last_seen) = (now - TimeDelta::days(90), now);
+    Tracked { model, state: State::Listed, first_seen, last_seen, expiry_since: first_seen, successor: None }
 }
 
 fn sample_use(resource: &str, name: &str, url: Option<&str>, position: i64) -> Use {
@@ -151,8 +173,13 @@ fn sample_use(resource: &str, name: &str, url: Option<&str>, position: i64) -> U
 }
 
 fn tracked(id: &str, news: &News, now: DateTime<Utc>) -> Tracked {
-    let name = if id.starts_with("halcyon") { "Halcyon: Lumen 2" } else { "Tessera: Mosaic 2.5 Flash" };
-    let model = Model::parse(&json!({"id": id, "name": name}), now).expect("the sample has an id");
+    let (name, price) = if id.starts_with("halcyon") {
+        ("Halcyon: Lumen 2", "0.000001")
+    } else {
+        ("Tessera: Mosaic 2.5 Flash", "0.0000003")
+    };
+    let model =
+        Model { inputs: ["text", "image"].map(str::to_owned).into(), ..offer(id, name, price, 200_000, now).model };
     let since = now - TimeDelta::hours(31);
     let (state, last_seen) = match news {
         News::Removed { since, .. } => {

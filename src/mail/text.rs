@@ -57,6 +57,14 @@ pub fn count(value: i64, noun: &str) -> String {
     if value == 1 { format!("1 {noun}") } else { format!("{value} {noun}s") }
 }
 
+/// Parts as one sentence: the first letter large, a point at the end; empty without any.
+#[must_use]
+pub fn sentence(parts: &[String], between: &str) -> String {
+    let text = parts.join(between);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
 /// A name from outside on one short line: no control characters, no marks that turn the writing direction.
 #[must_use]
 pub fn harmless(name: &str) -> String {

@@ -207,6 +207,13 @@ async fn a_platform_asks_before_it_runs_something() {
     assert_eq!(platform.post("/v1/directory", &format!("{entry}\nbad\n")).await.1["accepted"], 1);
     let (_, model) = platform.get("/v1/models/a/old:nitro").await;
     assert_eq!((&model["status"], &model["expires_on"]), (&json!("deprecated"), &json!("2026-06-12")));
+    let best = &model["replacements"][0];
+    assert_eq!(
+        (&best["model"], &best["price_change_pct"], &best["context_length"]),
+        (&json!("b/b"), &json!(0.0), &json!(8000))
+    );
+    assert_eq!(best["reasons"][0], "a like model of another maker");
+    assert_eq!(platform.get("/v1/models/b/b").await.1["replacements"], json!([]));
     let (_, unknown) = platform.get("/v1/models/a/olf").await;
     assert_eq!((&unknown["exists"], &unknown["did_you_mean"]), (&json!(false), &json!(["a/old"])));
     let asked = json!({"model": "a/old", "input_tokens": 1000, "output_tokens": 100, "max_output_tokens": 1000});

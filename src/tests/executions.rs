@@ -9,13 +9,15 @@ use openrouter_monitor::app;
 use openrouter_monitor::clock::{Clock, ManualClock};
 use openrouter_monitor::config::Config;
 use openrouter_monitor::domain::execution::{Execution, parse};
+use openrouter_monitor::domain::model_id::ModelId;
 use openrouter_monitor::domain::period::day_in;
+use openrouter_monitor::domain::replacement::Mix;
 use openrouter_monitor::ingest::{self, Ingest, Receipt};
 use openrouter_monitor::job::Context;
 use openrouter_monitor::mail::transport::{Mailer, Outlet};
 use openrouter_monitor::metrics::Metrics;
 use openrouter_monitor::openrouter::Client;
-use openrouter_monitor::spend::{Moment, Question, ask};
+use openrouter_monitor::spend::{Moment, Question, ask, mixes};
 use openrouter_monitor::store::rollups::Group;
 use openrouter_monitor::store::{Db, executions, partitions, prune};
 use serde_json::{Value, json};
@@ -115,6 +117,20 @@ on_every_db! {
         assert_eq!(ingest.submit(vec![row("u1", 3), row("u2", 9)]).await.unwrap(), Receipt { accepted: 0, duplicates: 2 });
         let spent: HashMap<_, _> = asked(&test.db, Tz::UTC).await.into_iter().map(|((user, _), sums)| (user, sums)).collect();
         assert_eq!(spent["u1"], (1, 1_000_000_000));
+    }
+
+    async fn a_habit_is_the_usual_execution_of_the_last_month_on_a_model(test) {
+        let (ingest, _context) = writing_to(&test.db);
+        let row = |n: usize, user: &str, model: &str, day: &str| execution(&json!({"id": format!("{model} {n}"), "at": format!("{day}T01:00:00Z"), "user": user, "model": model,
+            "usage": {"prompt_tokens": 900 + 20 * (n % 11), "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 400}}}));
+        let much = (0..11).flat_map(|n| [row(n, "u1", "a/b:nitro", "2026-11-01"), row(n, "u1", "a/b", "2026-10-10")]);
+        let rest = (0..19).flat_map(|n| [row(n, "u1", "a/c", "2026-11-01"), row(n, "u2", "a/b", "2026-11-01")]);
+        let old = (0..30).map(|n| row(n, "u1", "a/old", "2026-09-01"));
+        ingest.submit(much.chain(rest).chain(old).collect()).await.unwrap();
+        let mut tx = test.db.read().await.unwrap();
+        let found = mixes(&mut tx, "u1", at(NOW)).await.unwrap();
+        assert_eq!(found, BTreeMap::from([(ModelId::from("a/b"), Mix { input: 1000, cached: 400, output: 50 })]));
+        assert_eq!(mixes(&mut tx, "nobody", at(NOW)).await.unwrap(), BTreeMap::new());
     }
 
     async fn an_unknown_user_exists_from_then_on(test) {

@@ -21,6 +21,7 @@ mod post;
 mod process;
 mod pull;
 mod real_smtp;
+mod replacement;
 mod rules;
 mod scheduling;
 mod snapshots;

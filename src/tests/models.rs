@@ -41,6 +41,28 @@ async fn a_removal_is_told_to_exactly_its_users_once_also_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_mail_says_what_to_move_to() {
+    let world = two_users().await;
+    let named = |id: &str, name: &str| {
+        let mut row = model(id);
+        row["name"] = json!(name);
+        row
+    };
+    let list = [dated("a/old", "2026-07-01"), named("a/old-2", "A: Old 2"), dated("a/old-3", "2026-07-02")];
+    assert_eq!(world.fetch_after(0, &list).await, ["model_deprecated u1@platform.example: a/old"]);
+    let id = world.mails().await[0].id;
+    let mut tx = world.context.db.read().await.unwrap();
+    let (_, mail) = store::outbox::get(&mut tx, id).await.unwrap().unwrap();
+    for part in [
+        "- A: Old 2\n  Model id: a/old-2\n  It costs the same; the same context: 8,000 tokens.",
+        "Prices are compared on 3,000 tokens in and 1,000 out",
+    ] {
+        assert!(mail.text.contains(part), "{}", mail.text);
+    }
+    assert!(!mail.text.contains("a/old-3"), "it goes as well");
+}
+
+#[tokio::test]
 async fn while_the_single_model_call_answers_nobody_is_told() {
     let world = two_users().await;
     let (all, rest) = ([model("a/old"), model("a/other")], [model("a/other")]);
@@ -190,7 +212,7 @@ async fn who_loses_a_free_model_hears_what_the_same_costs_and_a_rename_is_no_end
     assert_eq!(mails[1].subject, "a/before has a new id: 1 resource to change");
     let mut tx = world.context.db.read().await.unwrap();
     let text = store::outbox::get(&mut tx, mails[0].id).await.unwrap().unwrap().1.text.replace('\n', " ");
-    assert!(text.contains("not free: it costs $1 per million prompt tokens and $2 per million"), "{text}");
+    assert!(text.contains("It is not free: $1 per million tokens in and $2 out"), "{text}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::openrouter::FakeOpenRouter;
 use crate::harness::smtp::SmtpServer;
@@ -54,6 +54,12 @@ fn commands_end_with_0_1_or_2_and_name_what_is_wrong() {
     check(&["job", "run", "models"], 1, "cannot be reached");
     check(&["models", "list"], 0, "");
     check(&["models", "show", "a/b"], 1, "a/b");
+    let list = folder.path().join("list.json");
+    std::fs::write(&list, json!({"data": [model("a/old-2"), model("a/new-1")]}).to_string()).unwrap();
+    let suggest = |id: &'static str| ["models", "suggest", id, "--models", list.to_str().unwrap(), "--format", "json"];
+    check(&suggest("a/old-1"), 0, "\"model\": \"a/old-2\"");
+    check(&suggest("b/other-1"), 1, "give --last-seen a list that still has it");
+    check(&["models", "suggest", "a/old-1", "--models", "/nonexistent"], 1, "/nonexistent cannot be read");
     check(&["mail", "list", "--format", "json"], 0, "[]");
     check(&["mail", "show", "7"], 1, "there is no mail 7");
     check(&["mail", "retry"], 2, "--all-dead");

@@ -36,6 +36,8 @@ use crate::store::{self, Db};
 const USERS: usize = 200;
 /// Days of the world before the first played one, so that something is still announced when the last one ends.
 const LEAD_DAYS: u32 = 20;
+/// The played days are judged every hour, not every five minutes: whoever waits for them sees no difference.
+const HOURLY: &str = "2 * * * *";
 /// How often the live demo fetches the list.
 const LIVE_CRON: &str = "*/5 * * * *";
 
@@ -109,6 +111,7 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
     let mut config = Config::default();
     config.store.state_directory = Some(folder.to_owned());
     config.openrouter.base_url = fake.base_url();
+    HOURLY.clone_into(&mut config.jobs.rules.cron);
     let metrics = Metrics::default();
     let db = Db::scratch(&folder.join("monitor.db"), metrics.clone()).await?;
     let stop = CancellationToken::new();

@@ -20,10 +20,12 @@ use crate::config::{self, Config};
 use crate::domain::alert::Rule;
 use crate::domain::catalog::Page;
 use crate::domain::execution::{Execution, parse};
+use crate::domain::incident::{Phase, Step};
 use crate::domain::money::NanoUsd;
 use crate::ingest::Groups;
 use crate::job::runner::Runner;
 use crate::job::{self, Context};
+use crate::mail::alert;
 use crate::mail::transport::{Mailer, Outlet};
 use crate::market::Market;
 use crate::metrics::Metrics;
@@ -317,7 +319,9 @@ impl<W: Write> Teller<'_, W> {
             let (value, threshold) = row.finding.as_ref().map(|found| (found.value, found.threshold)).unzip();
             let object = json!({"type": "alert", "at": stamp(now), "rule": row.rule, "subject": row.subject,
                 "state": state, "value": value, "threshold": threshold, "incident": row.id});
-            self.print(&object, &format!("{:20} {} {state}: {}", row.rule.as_str(), row.subject.id(), row.detail))?;
+            let step = if row.phase == Phase::Resolved { Step::Resolved } else { Step::First };
+            let detail = row.evaluated().map_or(row.detail, |incident| alert::summary(&incident, step));
+            self.print(&object, &format!("{:20} {} {state}: {detail}", row.rule.as_str(), row.subject.id()))?;
         }
         for mail in mails {
             self.last_mail = mail.id;

@@ -61,7 +61,7 @@ impl Grain {
                 Tuning { per_day: 24, memory: 120.0, active_share: 0.3, worry: 4.0, active_needed: 8, days_needed: 3 }
             }
             Self::Day => {
-                Tuning { per_day: 1, memory: 14.0, active_share: 0.6, worry: 2.5, active_needed: 3, days_needed: 7 }
+                Tuning { per_day: 1, memory: 14.0, active_share: 0.6, worry: 2.5, active_needed: 4, days_needed: 7 }
             }
         }
     }

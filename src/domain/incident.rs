@@ -130,8 +130,8 @@ impl Step {
 #[must_use]
 pub fn id_of(rule: Rule, subject: &Subject, aspect: &str, opened_at: DateTime<Utc>) -> String {
     let digest = Sha256::digest(format!("{} {aspect} {}", subject.kind(), subject.id()));
-    let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{short}-{}", rule.as_str(), opened_at.format("%Y%m%dT%H%M%SZ"))
+    let short = digest.iter().take(6).fold(0_u64, |short, byte| short << 8 | u64::from(*byte));
+    format!("{}-{short:012x}-{}", rule.as_str(), opened_at.format("%Y%m%dT%H%M%SZ"))
 }
 
 /// What an evaluation makes of an incident. `found`: what the rule found of the subject now; `muted`: a silence or a

@@ -12,8 +12,9 @@ use serde_json::json;
 use super::{Error, Site};
 use crate::domain::alert::Rule;
 use crate::domain::change::{Change, ChangeKind};
-use crate::domain::incident::Phase;
+use crate::domain::incident::{Phase, Step};
 use crate::job::Context;
+use crate::mail::alert;
 use crate::mail::text::{harmless, moment};
 use crate::store::outbox::Row;
 use crate::store::{self, incidents};
@@ -83,8 +84,15 @@ pub(super) struct Trouble {
 /// Open incidents, mails given up, and jobs whose last run failed.
 pub(super) async fn troubles(context: &Arc<Context>) -> Result<Vec<Trouble>, Error> {
     let mut tx = context.db.read().await?;
-    let mut troubles: Vec<Trouble> =
-        incidents::all_open(&mut tx).await?.iter().filter(|open| open.phase != Phase::Pending).map(incident).collect();
+    let mut open = incidents::all_open(&mut tx).await?;
+    open.retain(|open| open.phase != Phase::Pending);
+    open.sort_by_key(|open| (std::cmp::Reverse(open.severity), std::cmp::Reverse(open.opened_at)));
+    let mut troubles: Vec<Trouble> = open.iter().take(INCIDENTS_MAX).map(incident).collect();
+    if let Some(more) = open.len().checked_sub(INCIDENTS_MAX).filter(|more| *more > 0) {
+        let detail = "GET /v1/alerts lists them all.".to_owned();
+        let since = open.last().map_or_else(String::new, |last| moment(last.opened_at));
+        troubles.push(Trouble { title: format!("{more} more alerts"), since, detail });
+    }
     for run in store::runs::latest(&mut tx).await? {
         if run.state == "failed" || run.state == "retry" {
             let title = format!("The job {} failed", run.job);
@@ -103,7 +111,14 @@ pub(super) async fn troubles(context: &Arc<Context>) -> Result<Vec<Trouble>, Err
     Ok(troubles)
 }
 
+/// Alerts that the page lists, the worst and newest first; more are counted.
+const INCIDENTS_MAX: usize = 20;
+
 fn incident(open: &incidents::Row) -> Trouble {
+    if let Some(incident) = open.evaluated() {
+        let (title, detail) = (alert::headline(&incident), alert::summary(&incident, Step::First));
+        return Trouble { title: harmless(&title), since: moment(open.opened_at), detail: harmless_text(&detail) };
+    }
     let title = match open.rule {
         Rule::ListImplausible => "OpenRouter's list is not believed".to_owned(),
         Rule::BulkEvent => "Many models vanished together".to_owned(),

@@ -55,6 +55,9 @@ impl Default for Learnt {
     }
 }
 
+/// Number, hours, days, month and its cost.
+type Row = (i64, Vec<u8>, Vec<u8>, i64, i64);
+
 /// What is kept of some. What cannot be read is learnt anew.
 ///
 /// # Errors
@@ -62,7 +65,7 @@ impl Default for Learnt {
 pub async fn load(tx: &mut Tx, whose: Whose, numbers: &[i64]) -> Result<BTreeMap<i64, Learnt>> {
     let mut found = BTreeMap::new();
     for numbers in numbers.chunks(ROWS_PER_STATEMENT) {
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>, i64, i64)> = on!(tx, |conn| {
+        let rows: Vec<Row> = on!(tx, |conn| {
             let mut select = QueryBuilder::new(
                 "SELECT subject_no, hours, days, month, month_cost FROM baselines WHERE subject_kind = ",
             );

@@ -36,6 +36,24 @@ pub struct Row {
     pub acknowledged_at: Option<DateTime<Utc>>,
 }
 
+impl Row {
+    /// The incident, of what is evaluated; what was told of it is not part of the row.
+    #[must_use]
+    pub fn evaluated(&self) -> Option<Incident> {
+        Some(Incident {
+            id: self.id.clone(),
+            finding: self.finding.clone()?,
+            phase: self.phase,
+            pending_since: self.opened_at,
+            fired_at: self.fired_at,
+            last_found_at: self.opened_at,
+            told: None,
+            acknowledged_at: self.acknowledged_at,
+            resolved_at: self.resolved_at,
+        })
+    }
+}
+
 const COLUMNS: &str = "id, rule, subject_kind, subject, user_id, severity, phase, detail, finding, opened_at, fired_at, \
     resolved_at, acknowledged_at";
 

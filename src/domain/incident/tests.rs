@@ -50,7 +50,8 @@ fn play(levels: &[u16], muted: impl Fn(i64) -> bool) -> Vec<(i64, Step)> {
 #[test]
 fn it_goes_its_way() {
     use Step::{Escalated, First, Reminder, Resolved};
-    let cases: [(&str, &[u16], &[(i64, Step)]); 8] = [
+    type Case = (&'static str, &'static [u16], &'static [(i64, Step)]);
+    let cases: [Case; 8] = [
         ("nothing", &[0, 0, 0], &[]),
         ("too short", &[1, 0, 1, 0], &[]),
         ("fires when it held", &[1, 1], &[(10, First)]),

@@ -33,7 +33,7 @@ pub(super) fn unaccounted_spend(case: &Case<'_>) -> Story {
         ),
         facts: vec![
             fact("Key", harmless(finding.subject.id())),
-            fact("Reported by OpenRouter", reported.clone()),
+            fact("Reported", reported.clone()),
             fact("Explained", explained.clone()),
             fact("Not explained", amount.clone()),
             fact("Since", case.moment(case.began())),

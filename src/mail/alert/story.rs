@@ -222,7 +222,7 @@ impl Case<'_> {
         };
         let at = self.incident.last_found_at.timestamp();
         let begin = DateTime::from_timestamp(at - at.rem_euclid(seconds), 0)?;
-        Some(fact("Counted from", self.moment(begin)))
+        Some(fact("Since", self.moment(begin)))
     }
 
     /// The models that matter most; none if it is one model that this is about.

@@ -1,8 +1,9 @@
 //! Executions that fail: limits, empty purses, broken models, failures that are paid for.
 
-use super::story::{Case, Story, bars, fact};
+use super::story::{Case, Story, fact};
 use crate::mail::figures::{many, number, percent};
 use crate::mail::notice::Fact;
+use crate::mail::parts::bars;
 use crate::mail::text::harmless;
 
 /// Where credit is added.

@@ -7,10 +7,11 @@
 //! OpenRouter charged.
 
 use super::errors::KEYS;
-use super::story::{Case, Reader, Story, bars, fact};
+use super::story::{Case, Reader, Story, fact};
 use crate::domain::money::NanoUsd;
 use crate::mail::figures::{many, number, percent, usd, usd_about, whole};
 use crate::mail::notice::Fact;
+use crate::mail::parts::bars;
 use crate::mail::text::harmless;
 
 /// Where OpenRouter lists what each key did.

@@ -151,6 +151,8 @@ pub struct Jobs {
     pub notices: Job,
     /// Tells admins what changed.
     pub digest: Job,
+    /// Tells users and admins what the week cost.
+    pub reports: Job,
     /// Evaluates the rules.
     pub rules: Job,
     /// Tells users what exceeded their daily number of mails.
@@ -259,6 +261,7 @@ impl Default for Jobs {
             models_recheck: Job::at("43 * * * *"),
             notices: Job::at("0 6 * * *"),
             digest: Job::at("0 7 * * *"),
+            reports: Job::at("0 8 * * 1"),
             rules: Job::at("*/5 * * * *"),
             user_digest: Job::at("5 * * * *"),
             prune: Job::at("30 4 * * *"),
@@ -427,6 +430,7 @@ impl Jobs {
             ("models_recheck", &self.models_recheck),
             ("notices", &self.notices),
             ("digest", &self.digest),
+            ("reports", &self.reports),
             ("rules", &self.rules),
             ("user_digest", &self.user_digest),
             ("prune", &self.prune),

@@ -33,3 +33,4 @@ pub mod rollup;
 pub mod rule;
 pub mod schedule;
 pub mod silence;
+pub mod week;

@@ -6,6 +6,7 @@ mod models;
 pub(crate) mod notices;
 mod prune;
 mod pull;
+mod reports;
 mod rules;
 pub mod runner;
 mod stale;
@@ -56,6 +57,7 @@ pub const JOBS: &[Spec] = &[
     models::RECHECK,
     notices::SPEC,
     digest::SPEC,
+    reports::SPEC,
     rules::SPEC,
     user_digest::SPEC,
     prune::SPEC,

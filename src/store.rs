@@ -19,6 +19,7 @@ pub mod platform;
 pub mod post;
 pub mod preferences;
 pub mod prune;
+pub mod reports;
 pub mod rollups;
 pub mod runs;
 pub mod silences;

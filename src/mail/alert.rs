@@ -13,9 +13,10 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use self::story::{Case, Reader, Row, Story};
+use self::story::{Case, Reader, Story};
 use super::admin::Desk;
 use super::notice::{Footer, Sender, message_id, unsubscribe_url};
+use super::parts::Row;
 use super::render::{Error, Rendered, Renderer};
 use super::text::{harmless, span};
 use crate::domain::alert::{Severity, Subject};

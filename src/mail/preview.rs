@@ -1,6 +1,7 @@
 //! Every mail with sample data, rendered as a real one is.
 
 pub mod alerts;
+pub mod reports;
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ use crate::store::told::{Recipient, Use};
 
 /// The names of all mails.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.into_iter().chain(alerts::NAMES)
+    NAMES.into_iter().chain(reports::NAMES).chain(alerts::NAMES)
 }
 
 /// The names of the mails that are about no incident.
@@ -65,6 +66,7 @@ pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<V
     let incident = Occurrence::open(Rule::ListImplausible, Subject::Account("openrouter".to_owned()), now);
     let trouble = desk.trouble(trouble(now), &incident.id)?;
     mails.extend(trouble.into_iter().map(|mail| ("monitor_trouble".to_owned(), mail)));
+    mails.extend(reports::all(&desk, &recipient(), now)?);
     mails.extend(alerts::all(&desk, &recipient(), now)?);
     Ok(mails)
 }

@@ -21,6 +21,9 @@ const TEMPLATES: &[(&str, &str)] = templates!["templates/":
     "model_returned.subject.txt", "model_returned.txt", "model_returned.html",
     "monitor_trouble.subject.txt", "monitor_trouble.txt", "monitor_trouble.html",
     "user_digest.subject.txt", "user_digest.txt", "user_digest.html",
+    "report.txt", "report.html",
+    "weekly_report.subject.txt", "weekly_report.txt", "weekly_report.html",
+    "admin_report.subject.txt", "admin_report.txt", "admin_report.html",
     "test.subject.txt", "test.txt", "test.html",
 ];
 

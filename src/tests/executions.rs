@@ -26,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::at;
 use crate::harness::database::on_every_db;
 
-const NOW: &str = "2026-11-02T12:00:00Z";
+pub(crate) const NOW: &str = "2026-11-02T12:00:00Z";
 
 /// The way in to a store, and the task that writes.
-fn writing_to(db: &Db) -> (Ingest, Arc<Context>) {
+pub(crate) fn writing_to(db: &Db) -> (Ingest, Arc<Context>) {
     let (config, metrics) = (Config::default(), Metrics::default());
     let mailer = Mailer::in_memory(&config, Outlet::default()).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(at(NOW)));
@@ -40,12 +40,12 @@ fn writing_to(db: &Db) -> (Ingest, Arc<Context>) {
     (ingest, context)
 }
 
-fn execution(row: &Value) -> Execution {
+pub(crate) fn execution(row: &Value) -> Execution {
     parse(&row.to_string(), at(NOW)).unwrap()
 }
 
 /// Rows of some users over two weeks in which the clocks of Europe and America change.
-fn rows(count: usize, seed: u64) -> Vec<Value> {
+pub(crate) fn rows(count: usize, seed: u64) -> Vec<Value> {
     let mut random = fastrand::Rng::with_seed(seed);
     let start = at("2026-10-19T00:00:00Z");
     let row = |n: usize| {
@@ -63,7 +63,7 @@ fn rows(count: usize, seed: u64) -> Vec<Value> {
 }
 
 /// What the rows come to by user and day of a zone, in nano-dollars, computed without the program.
-fn expected(rows: &[Value], zone: Tz) -> BTreeMap<(String, String), (i64, i64)> {
+pub(crate) fn expected(rows: &[Value], zone: Tz) -> BTreeMap<(String, String), (i64, i64)> {
     let mut sums = BTreeMap::new();
     for row in rows {
         let time: DateTime<Utc> = row["at"].as_str().unwrap().parse().unwrap();

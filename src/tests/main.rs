@@ -22,6 +22,7 @@ mod process;
 mod pull;
 mod real_smtp;
 mod replacement;
+mod reports;
 mod rules;
 mod scheduling;
 mod snapshots;

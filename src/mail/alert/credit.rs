@@ -3,12 +3,13 @@
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 
 use super::errors::CREDITS;
-use super::story::{Case, Story, bars, fact};
+use super::story::{Case, Story, fact};
 use crate::domain::finding::Window;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::midnight;
 use crate::mail::figures::{lasting, many, nano_usd, percent, percent_of, usd, usd_about};
 use crate::mail::notice::Fact;
+use crate::mail::parts::bars;
 
 /// A balance is low, or will not last. What is left is the value, in dollars.
 pub(super) fn low(case: &Case<'_>) -> Story {

@@ -1,8 +1,9 @@
 //! Executions that fail: limits, empty purses, broken models, failures that are paid for.
 
-use super::story::{Case, Story, bars, fact};
+use super::story::{Case, Story, fact};
 use crate::mail::figures::{many, number, percent};
 use crate::mail::notice::Fact;
+use crate::mail::parts::bars;
 use crate::mail::text::harmless;
 
 /// Where credit is added.
@@ -16,9 +17,9 @@ const OWN_KEYS: &str = "https://openrouter.ai/settings/integrations";
 pub(super) fn rate_limited(case: &Case<'_>) -> Story {
     let evidence = case.evidence();
     let mut kinds = [
-        ("account", "Limit of the account or key", case.failed_as("account")),
-        ("upstream", "Limit of the model's provider", case.failed_as("upstream")),
-        ("free_tier", "Limit of free models", case.failed_as("free_tier")),
+        ("account", "By the account", case.failed_as("account")),
+        ("upstream", "By the provider", case.failed_as("upstream")),
+        ("free_tier", "Of free models", case.failed_as("free_tier")),
     ];
     kinds.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
     let hit = kinds.iter().filter(|(.., count)| *count > 0);
@@ -142,7 +143,7 @@ pub(super) fn credit_refused(case: &Case<'_>) -> Story {
         ),
         facts: vec![
             fact("Refused", of_all(case.failed(), evidence.executions)),
-            fact("Users concerned", number(evidence.users)),
+            fact("Users", number(evidence.users)),
             fact("Alert above", percent(case.finding().threshold)),
         ],
         bars: Vec::new(),
@@ -171,7 +172,7 @@ pub(super) fn model_failing(case: &Case<'_>) -> Story {
         fact("Failed", of_all(unavailable + upstream, evidence.executions)),
         fact("Not available", number(unavailable)),
         fact("Provider's errors", number(upstream)),
-        fact("Users concerned", number(evidence.users)),
+        fact("Users", number(evidence.users)),
         fact("Alert above", percent(finding.threshold)),
     ]);
     Story {
@@ -211,7 +212,7 @@ pub(super) fn charged_failures(case: &Case<'_>) -> Story {
             failing_most(case)
         ),
         facts: [
-            fact("Failed and charged", of_all(case.failed(), evidence.executions)),
+            fact("Charged", of_all(case.failed(), evidence.executions)),
             fact("Cost", case.spent()),
             fact("Alert above", percent(case.finding().threshold)),
         ]

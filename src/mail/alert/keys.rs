@@ -7,10 +7,11 @@
 //! OpenRouter charged.
 
 use super::errors::KEYS;
-use super::story::{Case, Reader, Story, bars, fact};
+use super::story::{Case, Reader, Story, fact};
 use crate::domain::money::NanoUsd;
 use crate::mail::figures::{many, number, percent, usd, usd_about, whole};
 use crate::mail::notice::Fact;
+use crate::mail::parts::bars;
 use crate::mail::text::harmless;
 
 /// Where OpenRouter lists what each key did.
@@ -33,7 +34,7 @@ pub(super) fn unaccounted_spend(case: &Case<'_>) -> Story {
         ),
         facts: vec![
             fact("Key", harmless(finding.subject.id())),
-            fact("Reported by OpenRouter", reported.clone()),
+            fact("Reported", reported.clone()),
             fact("Explained", explained.clone()),
             fact("Not explained", amount.clone()),
             fact("Since", case.moment(case.began())),

@@ -1,9 +1,10 @@
 //! Spend: far above one's own usual, and far above everybody else's.
 
-use super::story::{Case, Reader, Story, bars, fact};
+use super::story::{Case, Reader, Story, fact};
 use crate::domain::alert::Rule;
 use crate::domain::finding::Window;
 use crate::mail::figures::{number, times, usd_about};
+use crate::mail::parts::bars;
 
 /// A user, a resource, or all together spend far more than they usually do.
 pub(super) fn spike(case: &Case<'_>) -> Story {

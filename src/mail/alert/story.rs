@@ -10,6 +10,7 @@ use crate::domain::finding::{Evidence, Finding, Share, Window};
 use crate::domain::incident::{Incident, Step};
 use crate::mail::figures::{many, moment_in, number, usd};
 use crate::mail::notice::Fact;
+use crate::mail::parts::{Bar, Row, model_url};
 use crate::mail::text::{harmless, short_day};
 
 /// Parts that a mail lists; evidence names the largest first.
@@ -41,26 +42,6 @@ pub(super) struct Story {
     pub(super) bars: Vec<Bar>,
     /// What to do, the most helpful first.
     pub(super) actions: Vec<String>,
-}
-
-/// A bar of a small chart.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Bar {
-    label: &'static str,
-    value: String,
-    /// Its length in percent of the longest, from 1 to 100.
-    percent: i64,
-    /// Whether it is the one that matters.
-    strong: bool,
-}
-
-/// A model or resource among those that matter most.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Row {
-    pub(super) name: String,
-    pub(super) url: Option<String>,
-    pub(super) figure: String,
-    pub(super) detail: String,
 }
 
 /// An incident as one reader sees it.
@@ -222,7 +203,7 @@ impl Case<'_> {
         };
         let at = self.incident.last_found_at.timestamp();
         let begin = DateTime::from_timestamp(at - at.rem_euclid(seconds), 0)?;
-        Some(fact("Counted from", self.moment(begin)))
+        Some(fact("Since", self.moment(begin)))
     }
 
     /// The models that matter most; none if it is one model that this is about.
@@ -289,27 +270,6 @@ pub(super) fn tells_failures(rule: Rule) -> bool {
     matches!(rule, RateLimited | OutOfCredit | CreditRefused | ModelFailing | ChargedFailures | BadOutput)
 }
 
-/// A model's page. Ids come with executions and may be anything: only what looks like one is linked.
-fn model_url(link: &str, id: &str) -> Option<String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.:~".contains(c);
-    (!link.is_empty() && id.contains('/') && id.chars().all(is_plain)).then(|| link.replace("{id}", id))
-}
-
 pub(super) fn fact(label: &'static str, value: impl Into<String>) -> Fact {
     Fact { label, value: value.into() }
-}
-
-/// Bars beside each other, each as long as its value; the last one matters.
-pub(super) fn bars(values: &[(&'static str, f64, String)]) -> Vec<Bar> {
-    let longest = values.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
-    if longest <= 0.0 || !longest.is_finite() {
-        return Vec::new();
-    }
-    let bar = |(place, (label, value, text)): (usize, &(&'static str, f64, String))| Bar {
-        label,
-        value: text.clone(),
-        percent: crate::mail::figures::whole(value / longest * 100.0).clamp(1, 100),
-        strong: place + 1 == values.len(),
-    };
-    values.iter().enumerate().map(bar).collect()
 }

@@ -66,7 +66,8 @@ pub(super) fn all(desk: &Desk<'_>, to: &Recipient, now: DateTime<Utc>) -> Result
     Ok(mails)
 }
 
-fn names() -> Names {
+/// What the samples name.
+pub(super) fn names() -> Names {
     let resource = |name: &str, url: Option<&str>| Named { name: name.to_owned(), url: url.map(str::to_owned) };
     Names {
         resources: [

@@ -165,7 +165,8 @@ async fn asked_to_stop_what_has_not_begun_is_handed_back_at_once() {
     let (world, server) = waiting_for(10, 2, 60).await;
     server.fail(&[Fault::Hang, Fault::Hang]);
     let delivery = tokio::spawn(deliver::run(Arc::clone(&world.context)));
-    until(&world, "all are claimed", |rows| count(rows, "sending") == 10).await;
+    let begun = |rows: &[(String, i64)]| count(rows, "sending") == 10 && server.has_met_every_fault();
+    until(&world, "all are claimed and two begun", begun).await;
     world.context.stop.cancel();
     until(&world, "eight are handed back", |rows| {
         rows.iter().filter(|row| **row == ("pending".to_owned(), 0)).count() == 8 && count(rows, "sending") == 2

@@ -70,6 +70,11 @@ impl SmtpServer {
         self.faults.lock().unwrap().extend(faults.iter().cloned());
     }
 
+    /// Whether mails met every fault there was to meet.
+    pub(crate) fn has_met_every_fault(&self) -> bool {
+        self.faults.lock().unwrap().is_empty()
+    }
+
     /// The Message-IDs of what was taken.
     pub(crate) fn message_ids(&self) -> Vec<String> {
         let ids = |mail: &String| mail.lines().find_map(|line| line.strip_prefix("Message-ID: ").map(str::to_owned));

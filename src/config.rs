@@ -1,5 +1,6 @@
 //! The configuration: sections, defaults, and what must be true of them. [`load`] reads it.
 
+pub mod feeds;
 pub mod load;
 pub mod rules;
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub openrouter: OpenRouter,
     /// When an absence is a removal.
     pub models: Models,
+    /// Where announcements of vendors are read from.
+    pub feeds: feeds::Feeds,
     /// How mails are sent, and who the admins are.
     pub mail: Mail,
     /// When each rule holds.
@@ -349,6 +352,7 @@ impl Config {
         }
         check("links.model", check_http(&self.links.model.replace("{id}", "a/b")));
         check("log.level", check_level(&self.log.level));
+        found.extend(self.feeds.problems());
         found
     }
 

@@ -40,6 +40,9 @@ pub struct Model {
     pub expires_on: Expiry,
     /// For an alias: the id it stands for.
     pub alias_target: Option<String>,
+    /// Whether anybody may serve it, because its weights are published; `None` when that was never read.
+    #[serde(default)]
+    pub open_weights: Option<bool>,
 }
 
 /// What an entry says of the model's end.
@@ -79,7 +82,7 @@ impl Expiry {
     }
 }
 
-fn is_plausible(date: NaiveDate, now: DateTime<Utc>) -> bool {
+pub(super) fn is_plausible(date: NaiveDate, now: DateTime<Utc>) -> bool {
     date.year() >= FIRST_PLAUSIBLE_YEAR && date <= now.date_naive() + Days::new(SENTINEL_DAYS)
 }
 
@@ -104,6 +107,7 @@ impl Model {
             prices: Prices::parse(object.get("pricing")),
             expires_on: Expiry::parse(object.get("expiration_date"), now),
             alias_target: object.get("alias_target").and_then(|target| target.get("slug")?.as_str()).map(str::to_owned),
+            open_weights: Some(text("hugging_face_id").is_some()),
         })
     }
 
@@ -127,6 +131,7 @@ impl Model {
         self.context = self.context.or(known.context);
         self.features = self.features.or_else(|| known.features.clone());
         self.alias_target = self.alias_target.or_else(|| known.alias_target.clone());
+        self.open_weights = if known.open_weights == Some(true) { Some(true) } else { self.open_weights };
         self
     }
 

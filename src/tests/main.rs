@@ -8,6 +8,7 @@ mod api;
 mod architecture;
 mod captured;
 mod captured_answers;
+mod captured_feeds;
 mod captured_traces;
 mod crash;
 mod delivery;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::domain::lifecycle::Patience;
 use crate::domain::schedule::Schedule;
+use crate::feeds::Feed;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -144,6 +145,8 @@ pub struct Jobs {
     pub models: Job,
     /// Fetches it again while something in use is in doubt.
     pub models_recheck: Job,
+    /// Reads what vendors announced.
+    pub feeds: Job,
     /// Tells users what is due by the calendar.
     pub notices: Job,
     /// Tells admins what changed.
@@ -251,6 +254,7 @@ impl Default for Jobs {
             pull: Job::at("* * * * *"),
             models: Job::at("17 3 * * *"),
             models_recheck: Job::at("43 * * * *"),
+            feeds: Job::at("37 5 * * *"),
             notices: Job::at("0 6 * * *"),
             digest: Job::at("0 7 * * *"),
             rules: Job::at("*/5 * * * *"),
@@ -359,7 +363,11 @@ impl Config {
     /// When a job runs; `None` for a name that is none, and for a job that has nothing to do.
     #[must_use]
     pub fn schedule(&self, job: &str) -> Option<Schedule> {
-        let idle = job == "pull" && self.pull.url.is_none();
+        let idle = match job {
+            "pull" => self.pull.url.is_none(),
+            "feeds" => Feed::ALL.iter().all(|feed| self.feeds.places(*feed).is_empty()),
+            _ => false,
+        };
         self.jobs.schedule(job).filter(|_| !idle)
     }
 
@@ -415,6 +423,7 @@ impl Jobs {
             ("pull", &self.pull),
             ("models", &self.models),
             ("models_recheck", &self.models_recheck),
+            ("feeds", &self.feeds),
             ("notices", &self.notices),
             ("digest", &self.digest),
             ("rules", &self.rules),

@@ -2,6 +2,7 @@
 
 pub mod deliver;
 mod digest;
+mod feeds;
 mod models;
 pub(crate) mod notices;
 mod prune;
@@ -47,7 +48,7 @@ pub type Run = Pin<Box<dyn Future<Output = Result<String, Error>> + Send>>;
 
 /// All jobs, in the order in which they run when several are due.
 pub const JOBS: &[Spec] =
-    &[pull::SPEC, models::SPEC, models::RECHECK, notices::SPEC, digest::SPEC, rules::SPEC, prune::SPEC];
+    &[pull::SPEC, models::SPEC, models::RECHECK, feeds::SPEC, notices::SPEC, digest::SPEC, rules::SPEC, prune::SPEC];
 
 /// The job of a name.
 #[must_use]
@@ -120,6 +121,8 @@ pub struct Context {
     pub settings: Settings,
     /// OpenRouter.
     pub openrouter: Client,
+    /// The feeds of vendors.
+    pub feeds: crate::feeds::Client,
     /// The metrics.
     pub metrics: Metrics,
     /// The templates.

@@ -111,6 +111,24 @@ impl Model {
         })
     }
 
+    /// A model of which nothing but the id is known.
+    #[must_use]
+    pub fn unlisted(id: ModelId) -> Self {
+        Self {
+            name: id.to_string(),
+            id,
+            canonical_slug: None,
+            context: None,
+            inputs: BTreeSet::new(),
+            outputs: BTreeSet::new(),
+            features: None,
+            prices: Prices::Unknown,
+            expires_on: Expiry::None,
+            alias_target: None,
+            open_weights: None,
+        }
+    }
+
     /// Fills what this entry does not say with what `known` did, so that a half-empty entry (an alias whose
     /// target is away shows `-1` prices and no parameters) is not taken for a change.
     #[must_use]

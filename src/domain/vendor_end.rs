@@ -32,6 +32,42 @@ pub struct Kept {
     pub gone_since: Option<DateTime<Utc>>,
 }
 
+impl Kept {
+    fn is_taken_back(&self, now: DateTime<Utc>) -> bool {
+        self.gone_since.is_some_and(|since| now - since >= TAKEN_BACK_AFTER)
+    }
+}
+
+/// What a good reading of a feed changes in what is kept of it.
+#[must_use]
+pub fn merge(kept: Vec<Kept>, found: BTreeMap<(String, String), Announcement>, now: DateTime<Utc>) -> Vec<Kept> {
+    let mut found = found;
+    let mut changed = Vec::new();
+    for old in kept {
+        let key = (old.announcement.provider.clone(), old.announcement.vendor_model_id.clone());
+        let new = match found.remove(&key) {
+            Some(announcement) => {
+                let stands = announcement.shutdown == old.announcement.shutdown && !old.is_taken_back(now);
+                let dated_at = if stands { old.dated_at } else { now };
+                Kept { announcement, dated_at, gone_since: None, ..old.clone() }
+            }
+            None => Kept { gone_since: old.gone_since.or(Some(now)), ..old.clone() },
+        };
+        if new != old {
+            changed.push(new);
+        }
+    }
+    let fresh = found.into_values();
+    changed.extend(fresh.map(|announcement| Kept {
+        rank: 0,
+        announcement,
+        first_seen: now,
+        dated_at: now,
+        gone_since: None,
+    }));
+    changed
+}
+
 /// A vendor's end of a model that somebody may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VendorEnd {
@@ -106,7 +142,7 @@ impl<'a> Believed<'a> {
         let is_known = announcement.announced.is_none_or(|announced| announced <= today);
         let too_far = platform.says_not_before() && (announcement.shutdown - today).num_days() > NOT_BEFORE_DAYS;
         // What is past stays: feeds forget what has happened.
-        let taken_back = is_ahead && kept.gone_since.is_some_and(|since| now - since >= TAKEN_BACK_AFTER);
+        let taken_back = is_ahead && kept.is_taken_back(now);
         let plausible = model::is_plausible(announcement.shutdown, now);
         (is_known && plausible && !too_far && !taken_back).then_some(Self { kept, platform, name })
     }
@@ -247,6 +283,41 @@ mod tests {
         let vague = kept(0, "Google", "gemini-2.5-pro", "2026-08-10");
         assert!(ends(std::slice::from_ref(&vague), &known, at(10)).is_empty());
         assert_eq!(ends(&[vague], &known, at(11)).len(), 1);
+    }
+
+    #[test]
+    fn what_a_feed_no_longer_says_is_gone_and_what_it_dates_anew_is_dated_anew() {
+        let keyed = |kept: &[Kept]| -> BTreeMap<(String, String), Announcement> {
+            let found = kept.iter().map(|kept| kept.announcement.clone());
+            found.map(|found| ((found.provider.clone(), found.vendor_model_id.clone()), found)).collect()
+        };
+        let told = |kept: &Kept| {
+            let gone = kept.gone_since.map_or_else(|| "-".to_owned(), |at| at.date_naive().to_string());
+            format!(
+                "{} {} {} {gone}",
+                kept.announcement.vendor_model_id,
+                kept.announcement.shutdown,
+                kept.dated_at.date_naive()
+            )
+        };
+        let first = [
+            kept(0, "OpenAI", "a", "2026-07-01"),
+            kept(0, "OpenAI", "b", "2026-07-01"),
+            kept(0, "OpenAI", "c", "2026-07-01"),
+        ];
+        let again = [
+            kept(0, "OpenAI", "a", "2026-07-01"),
+            kept(0, "OpenAI", "b", "2026-07-02"),
+            kept(0, "OpenAI", "d", "2026-07-01"),
+        ];
+        let changed = merge(first.to_vec(), keyed(&again), at(5));
+        let expected = ["b 2026-07-02 2026-06-05 -", "c 2026-07-01 2026-06-02 2026-06-05", "d 2026-07-01 2026-06-05 -"];
+        assert_eq!(changed.iter().map(told).collect::<Vec<_>>(), expected);
+        assert!(merge(vec![changed[1].clone()], BTreeMap::new(), at(9)).is_empty(), "it is gone since the first time");
+        for (day, expected) in [(9, "c 2026-07-01 2026-06-02 -"), (12, "c 2026-07-01 2026-06-12 -")] {
+            let back = merge(vec![changed[1].clone()], keyed(&first[2..]), at(day));
+            assert_eq!(back.iter().map(told).collect::<Vec<_>>(), [expected]);
+        }
     }
 
     #[test]

@@ -10,12 +10,14 @@ use super::notice::{self, Fact, Item, Sender};
 use super::render::{Error, Rendered, Renderer};
 use super::text::moment;
 use crate::domain::alert::{Rule, Subject};
+use crate::domain::announcement::Platform;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::{Absence, BulkEvent, Known, State, Tracked};
 use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
+use crate::domain::vendor_end::VendorEnd;
 use crate::store::outbox::Mail;
 use crate::store::told::{Recipient, Use};
 
@@ -25,8 +27,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The names of the mails that are about no incident.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 8] = [
     "model_deprecated",
+    "model_deprecated_by_vendor",
     "model_date_changed",
     "model_removed",
     "model_returned",
@@ -42,7 +45,8 @@ pub const NAMES: [&str; 7] = [
 pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<Vec<(String, Mail)>, Error> {
     let mut mails = Vec::new();
     for (name, news) in samples(now) {
-        mails.push((name.to_owned(), user_mail(renderer, sender, news, now)?));
+        let end = (name == "model_deprecated_by_vendor").then(|| vendors_end(now));
+        mails.push((name.to_owned(), user_mail(renderer, sender, news, end.as_ref(), now)?));
     }
     let admins = ["admin@platform.example".to_owned()];
     let desk = Desk { renderer, sender, admins: &admins };
@@ -75,6 +79,7 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
     let deprecated = |days: i64, milestone| News::Deprecated { on: day(days), milestone };
     vec![
         ("model_deprecated", vec![deprecated(7, 7), deprecated(21, 30)]),
+        ("model_deprecated_by_vendor", vec![deprecated(7, 7)]),
         (
             "model_date_changed",
             vec![
@@ -93,6 +98,17 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
     ]
 }
 
+fn vendors_end(now: DateTime<Utc>) -> VendorEnd {
+    VendorEnd {
+        platform: Platform::OpenAi,
+        on: (now + TimeDelta::days(7)).date_naive(),
+        since: now - TimeDelta::days(90),
+        successor: Some(ModelId::from("halcyon/lumen-3")),
+        source: "deprecations.info".to_owned(),
+        url: Some("https://vendor.example/deprecations".to_owned()),
+    }
+}
+
 fn recipient() -> Recipient {
     Recipient {
         id: "u-017".to_owned(),
@@ -102,7 +118,13 @@ fn recipient() -> Recipient {
     }
 }
 
-fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTime<Utc>) -> Result<Mail, Error> {
+fn user_mail(
+    renderer: &Renderer,
+    sender: &Sender,
+    news: Vec<News>,
+    end: Option<&VendorEnd>,
+    now: DateTime<Utc>,
+) -> Result<Mail, Error> {
     let tracked: Vec<Tracked> = ["halcyon/lumen-2", "tessera/mosaic-2.5-flash"]
         .iter()
         .zip(&news)
@@ -116,7 +138,7 @@ fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTim
         vec![sample_use("r-103", "Translate replies", Some("https://platform.example/resources/r-103"), 0)],
     ];
     let items: Vec<Item<'_>> =
-        tracked.iter().zip(news).zip(&uses).map(|((tracked, news), uses)| Item { tracked, news, uses }).collect();
+        tracked.iter().zip(news).zip(&uses).map(|((tracked, news), uses)| Item { tracked, end, news, uses }).collect();
     notice::compose(renderer, sender, &recipient(), &items, &Known::new(), now)
 }
 

@@ -1,6 +1,6 @@
 //! What vendors' ids name in captured lists, and how much their feeds foresee.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use openrouter_monitor::domain::announcement::Platform;
@@ -9,8 +9,9 @@ use openrouter_monitor::domain::model::Model;
 use openrouter_monitor::domain::model_id::ModelId;
 use openrouter_monitor::domain::vendor_id::{Name, Row};
 use openrouter_monitor::feeds::Feed;
+use serde_json::Value;
 
-use crate::captured::{captures, unpacked};
+use crate::captured::{captures, replay, unpacked};
 use crate::harness::at;
 
 /// Ids as the feeds write them, and every row of all captured lists that each must name: those and no others.
@@ -118,5 +119,78 @@ fn captured_feeds_are_read() {
         let reading = feed.parse(&std::fs::read(folder.join("feeds").join(file)).unwrap()).unwrap();
         assert_eq!((reading.announcements.len(), reading.rejected.len()), (announcements, 0), "{file}");
         assert!(reading.announcements.iter().all(|found| found.announced.is_some() && found.url.is_some()), "{file}");
+    }
+}
+
+/// A configuration that names the captured feeds: the trimmed ones, or those of the folder in `CAPTURED_FEEDS`.
+fn config_of_feeds(folder: &Path) -> String {
+    let Some(whole) = std::env::var_os("CAPTURED_FEEDS") else {
+        let trimmed = |name: &str| folder.join("feeds").join(name).display().to_string();
+        let (info, eol) =
+            (trimmed("feed-deprecations.info.v1.trimmed.json"), trimmed("feed-model-eol.anthropic.trimmed.json"));
+        return format!("[feeds]\ndeprecations_info = '{info}'\nmodel_eol = '{eol}'\nlitellm = 'off'\n");
+    };
+    let whole = Path::new(&whole);
+    let file = |name: &str| whole.join(name).display().to_string();
+    let eol: Vec<String> = ["anthropic", "openai", "google", "amazon"]
+        .iter()
+        .map(|vendor| format!("'{}'", file(&format!("model-eol.{vendor}.json"))))
+        .collect();
+    let info = file("deprecations.info.json");
+    format!("[feeds]\ndeprecations_info = '{info}'\nmodel_eol = [{}]\nlitellm = 'off'\n", eol.join(", "))
+}
+
+/// The models that were removed for good in a replay, and of these the ones whose user was warned before.
+fn foreseen(told: &[Value]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut removed, mut warned, mut foreseen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for line in told {
+        let models = line["models"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        match line["kind"].as_str() {
+            Some("model_deprecated") => warned.extend(models),
+            Some("model_returned") => models.for_each(|model| {
+                removed.remove(&model);
+            }),
+            Some("model_removed") => models.for_each(|model| {
+                if warned.contains(&model) {
+                    foreseen.insert(model.clone());
+                }
+                removed.insert(model);
+            }),
+            _ => {}
+        }
+    }
+    foreseen.retain(|model| removed.contains(model));
+    (removed, foreseen)
+}
+
+#[test]
+fn feeds_foresee_more_removals_than_openrouters_own_dates() {
+    let Some(folder) = captures() else { return };
+    let unpacked = unpacked(&folder);
+    let (lists, config) = (unpacked.path().join("catalogues"), unpacked.path().join("config.toml"));
+    std::fs::write(&config, config_of_feeds(&folder)).unwrap();
+    let (removed, alone) = foreseen(&replay(&lists, &[]));
+    let told = replay(&lists, &["--config", config.to_str().unwrap()]);
+    let (same, with_feeds) = foreseen(&told);
+    let gained: Vec<_> = with_feeds.difference(&alone).collect();
+    println!(
+        "{} removals; foreseen by OpenRouter's own date: {}, with the feeds: {} ({gained:?})",
+        removed.len(),
+        alone.len(),
+        with_feeds.len()
+    );
+    assert_eq!(removed, same, "a vendor's day removes nothing");
+    assert!(removed.len() >= 25 && alone.len() >= 9, "{removed:?} {alone:?}");
+    assert!(gained.iter().any(|model| *model == "anthropic/claude-3.5-haiku") && with_feeds.is_superset(&alone));
+
+    // What a vendor announced during the replay is told from that day on and not before.
+    let mails = told.iter().filter(|line| line["kind"] == "model_deprecated");
+    let mut opus = mails.filter(|line| line["models"].to_string().contains("\"anthropic/claude-opus-4.1\""));
+    assert!(opus.next().is_some_and(|mail| mail["why"].to_string().contains("2026-08-05 by Anthropic")));
+    let mut seen = BTreeSet::new();
+    for mail in told.iter().filter(|line| line["type"] == "mail") {
+        for why in mail["why"].as_array().unwrap() {
+            assert!(seen.insert(format!("{} {} {why}", mail["user"], mail["kind"])), "{why} was told twice");
+        }
     }
 }

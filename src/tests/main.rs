@@ -14,6 +14,7 @@ mod crash;
 mod delivery;
 mod deploy;
 mod executions;
+mod feeds;
 mod harness;
 mod http;
 mod models;

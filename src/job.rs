@@ -2,6 +2,7 @@
 
 pub mod deliver;
 mod digest;
+mod feeds;
 mod models;
 pub(crate) mod notices;
 mod prune;
@@ -54,6 +55,7 @@ pub const JOBS: &[Spec] = &[
     pull::SPEC,
     models::SPEC,
     models::RECHECK,
+    feeds::SPEC,
     notices::SPEC,
     digest::SPEC,
     rules::SPEC,
@@ -132,6 +134,8 @@ pub struct Context {
     pub settings: Settings,
     /// OpenRouter.
     pub openrouter: Client,
+    /// The feeds of vendors.
+    pub feeds: crate::feeds::Client,
     /// The metrics.
     pub metrics: Metrics,
     /// The templates.

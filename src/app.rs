@@ -93,10 +93,11 @@ pub fn context(
 ) -> anyhow::Result<Context> {
     let mailer = Mailer::new(&config).context("[mail]")?;
     let openrouter = Client::live(&config.openrouter, metrics.clone()).context("[openrouter]")?;
-    Ok(with_parts(config, db, metrics, clock, stop, openrouter, mailer))
+    let feeds = crate::feeds::Client::live().context("[feeds]")?;
+    Ok(Context { feeds, ..with_parts(config, db, metrics, clock, stop, openrouter, mailer) })
 }
 
-/// Makes a context of given parts.
+/// Makes a context of given parts; of the feeds it reads those that are files.
 #[must_use]
 pub fn with_parts(
     config: Config,
@@ -112,6 +113,7 @@ pub fn with_parts(
         clock,
         settings: Settings::new(config),
         openrouter,
+        feeds: crate::feeds::Client::offline(),
         metrics,
         renderer: Renderer::default(),
         mailer: RwLock::new(mailer),

@@ -1,5 +1,6 @@
 //! The configuration: sections, defaults, and what must be true of them. [`load`] reads it.
 
+pub mod feeds;
 pub mod load;
 pub mod notify;
 pub mod rules;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::domain::lifecycle::Patience;
 use crate::domain::schedule::Schedule;
+use crate::feeds::Feed;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub struct Config {
     pub openrouter: OpenRouter,
     /// When an absence is a removal.
     pub models: Models,
+    /// Where announcements of vendors are read from.
+    pub feeds: feeds::Feeds,
     /// How mails are sent, and who the admins are.
     pub mail: Mail,
     /// When each rule holds.
@@ -147,6 +151,8 @@ pub struct Jobs {
     pub models: Job,
     /// Fetches it again while something in use is in doubt.
     pub models_recheck: Job,
+    /// Reads what vendors announced.
+    pub feeds: Job,
     /// Tells users what is due by the calendar.
     pub notices: Job,
     /// Tells admins what changed.
@@ -259,6 +265,7 @@ impl Default for Jobs {
             pull: Job::at("* * * * *"),
             models: Job::at("17 3 * * *"),
             models_recheck: Job::at("43 * * * *"),
+            feeds: Job::at("37 5 * * *"),
             notices: Job::at("0 6 * * *"),
             digest: Job::at("0 7 * * *"),
             reports: Job::at("0 8 * * 1"),
@@ -366,13 +373,18 @@ impl Config {
         }
         check("links.model", check_http(&self.links.model.replace("{id}", "a/b")));
         check("log.level", check_level(&self.log.level));
+        found.extend(self.feeds.problems());
         found
     }
 
     /// When a job runs; `None` for a name that is none, and for a job that has nothing to do.
     #[must_use]
     pub fn schedule(&self, job: &str) -> Option<Schedule> {
-        let idle = job == "pull" && self.pull.url.is_none();
+        let idle = match job {
+            "pull" => self.pull.url.is_none(),
+            "feeds" => Feed::ALL.iter().all(|feed| self.feeds.places(*feed).is_empty()),
+            _ => false,
+        };
         self.jobs.schedule(job).filter(|_| !idle)
     }
 
@@ -428,6 +440,7 @@ impl Jobs {
             ("pull", &self.pull),
             ("models", &self.models),
             ("models_recheck", &self.models_recheck),
+            ("feeds", &self.feeds),
             ("notices", &self.notices),
             ("digest", &self.digest),
             ("reports", &self.reports),

@@ -112,6 +112,7 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
     config.store.state_directory = Some(folder.to_owned());
     config.openrouter.base_url = fake.base_url();
     HOURLY.clone_into(&mut config.jobs.rules.cron);
+    config.feeds = config.feeds.only_files();
     let metrics = Metrics::default();
     let db = Db::scratch(&folder.join("monitor.db"), metrics.clone()).await?;
     let stop = CancellationToken::new();
@@ -181,6 +182,7 @@ async fn serve(mut config: Config, played: Played) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let fake = FakeOpenRouter::start(played.world, Arc::clone(&clock)).await?;
     config.openrouter.base_url = fake.base_url();
+    config.feeds = config.feeds.only_files();
     let (metrics, stop) = (played.metrics, CancellationToken::new());
     played.db.close().await;
     let db = Db::scratch(&config.state_directory().join("monitor.db"), metrics.clone()).await?;

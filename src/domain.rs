@@ -3,6 +3,7 @@
 //! Nothing here does I/O, awaits, reads a clock or knows SQL; what needs the time takes `now`.
 
 pub mod alert;
+pub mod announcement;
 pub mod answer;
 pub mod baseline;
 pub mod catalog;
@@ -33,4 +34,6 @@ pub mod rollup;
 pub mod rule;
 pub mod schedule;
 pub mod silence;
+pub mod vendor_end;
+pub mod vendor_id;
 pub mod week;

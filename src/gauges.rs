@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::alert::Rule;
 use crate::domain::incident::Phase;
+use crate::feeds::Feed;
 use crate::job::{Context, JOBS};
 use crate::metrics::{EXPIRY_SERIES_MAX, MODEL_STATES};
 use crate::store::{self, Tx};
@@ -43,16 +44,17 @@ impl Gauges {
 async fn read(context: &Context) -> store::Result<()> {
     let now = context.now();
     let mut tx = context.db.read().await?;
-    read_models(context, &mut tx).await?;
+    read_models(context, &mut tx, now).await?;
+    read_feeds(context, &mut tx).await?;
     read_mails(context, &mut tx, now).await?;
     read_jobs(context, &mut tx, now).await?;
     context.metrics.store_size.set(tx.size().await?);
     Ok(())
 }
 
-async fn read_models(context: &Context, tx: &mut Tx) -> store::Result<()> {
+async fn read_models(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> store::Result<()> {
     let metrics = &context.metrics;
-    let counts = store::models::count(tx).await?;
+    let counts = store::models::count(tx, now.date_naive()).await?;
     for state in MODEL_STATES {
         let (all, used) = counts.get(state).copied().unwrap_or_default();
         metrics.models.with_label_values(&[state]).set(all);
@@ -60,7 +62,7 @@ async fn read_models(context: &Context, tx: &mut Tx) -> store::Result<()> {
     }
     // A model that is no longer dated would keep its last value.
     metrics.model_expiry.reset();
-    for (id, day) in store::models::ending_in_use(tx, EXPIRY_SERIES_MAX).await? {
+    for (id, day) in store::models::ending_in_use(tx, now.date_naive(), EXPIRY_SERIES_MAX).await? {
         let at = day.and_time(chrono::NaiveTime::MIN).and_utc();
         metrics.model_expiry.with_label_values(&[id.as_str()]).set(seconds(at));
     }
@@ -75,6 +77,18 @@ async fn read_models(context: &Context, tx: &mut Tx) -> store::Result<()> {
         metrics.list_accepted.set(seconds(fetch.at));
         metrics.list_models.set(fetch.listed);
         metrics.list_rejected.set(fetch.rejected);
+    }
+    Ok(())
+}
+
+async fn read_feeds(context: &Context, tx: &mut Tx) -> store::Result<()> {
+    let (feeds, good) = (&context.settings.get().feeds, store::feeds::last_good(tx).await?);
+    for feed in Feed::ALL {
+        let good = good.get(feed.as_str()).filter(|_| !feeds.places(feed).is_empty());
+        let label = &[feed.as_str()];
+        context.metrics.feeds.last_success.with_label_values(label).set(good.map_or(0.0, |good| seconds(good.at)));
+        context.metrics.feeds.announcements.with_label_values(label).set(good.map_or(0, |good| good.announcements));
+        context.metrics.feeds.rejected.with_label_values(label).set(good.map_or(0, |good| good.rejected));
     }
     Ok(())
 }

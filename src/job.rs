@@ -2,6 +2,7 @@
 
 pub mod deliver;
 mod digest;
+mod feeds;
 mod models;
 pub(crate) mod notices;
 mod prune;
@@ -55,6 +56,7 @@ pub const JOBS: &[Spec] = &[
     pull::SPEC,
     models::SPEC,
     models::RECHECK,
+    feeds::SPEC,
     notices::SPEC,
     digest::SPEC,
     reports::SPEC,
@@ -134,6 +136,8 @@ pub struct Context {
     pub settings: Settings,
     /// OpenRouter.
     pub openrouter: Client,
+    /// The feeds of vendors.
+    pub feeds: crate::feeds::Client,
     /// The metrics.
     pub metrics: Metrics,
     /// The templates.

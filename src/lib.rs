@@ -1,8 +1,9 @@
 //! Watches the models, the spend and the credit of a platform built on OpenRouter, and tells the right person in
 //! time, once.
 //!
-//! Data flows one way: what comes in ([`openrouter`], [`directory`], [`http`]) meets the pure heart ([`domain`]) in a
-//! [`job`], and leaves through the [`store`]'s outbox as a [`mail`] or, to admins' other channels, by [`notify`].
+//! Data flows one way: what comes in ([`openrouter`], [`feeds`], [`directory`], [`http`]) meets the pure heart
+//! ([`domain`]) in a [`job`], and leaves through the [`store`]'s outbox as a [`mail`] or, to admins' other channels, by
+//! [`notify`].
 //!
 //! ```text
 //!    in                         heart (pure)                     out
@@ -30,6 +31,7 @@ pub mod config;
 pub mod demo;
 pub mod directory;
 pub mod domain;
+pub mod feeds;
 pub mod gauges;
 pub mod http;
 pub mod ingest;

@@ -10,6 +10,7 @@ use crate::domain::lifecycle::{Known, State, Tracked};
 use crate::domain::model_id::ModelId;
 use crate::domain::price_book::PriceBook;
 use crate::domain::replacement::{self, Candidate, Mix, Shelf};
+use crate::domain::vendor_end::{self, VendorEnds};
 use crate::job::Context;
 use crate::store;
 
@@ -70,7 +71,7 @@ impl Market {
         let known = store::models::load(&mut tx).await?;
         let changes = store::changes::since(&mut tx, context.now() - PRICES_KEPT, None).await?;
         let prices = PriceBook::new(&known, &changes);
-        let replacements = replacements(&known);
+        let replacements = replacements(&known, &store::feeds::ends(&mut tx).await?);
         let snapshot = Snapshot { known, prices, replacements, list_at };
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         Ok(())
@@ -78,13 +79,16 @@ impl Market {
 }
 
 /// Ranked once a list, so that asking costs nothing.
-fn replacements(known: &Known) -> BTreeMap<ModelId, Vec<Candidate>> {
-    let shelf = Shelf::of(known);
+fn replacements(known: &Known, ends: &VendorEnds) -> BTreeMap<ModelId, Vec<Candidate>> {
+    let (shelf, named) = (Shelf::of(known), vendor_end::named(ends));
     let stays = |tracked: &Tracked| tracked.state == State::Listed && tracked.model.expires_on.date().is_none();
-    let going = known.iter().filter(|(_, tracked)| !stays(tracked) || tracked.model.alias_target.is_some());
+    let going = known
+        .iter()
+        .filter(|(id, tracked)| !stays(tracked) || tracked.model.alias_target.is_some() || ends.contains_key(*id));
     going
         .map(|(id, tracked)| {
-            let mut best = replacement::replacements(&shelf, tracked, &[], Mix::default());
+            let vendor = named.get(id).map_or(&[][..], Vec::as_slice);
+            let mut best = replacement::replacements(&shelf, tracked, vendor, Mix::default());
             best.truncate(REPLACEMENTS_MAX);
             (id.clone(), best)
         })

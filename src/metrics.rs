@@ -1,6 +1,7 @@
 //! Every metric: name, help, labels, buckets. What a dashboard or a rule names exists from the first scrape on.
 
 mod cap;
+mod feeds;
 mod usage;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::domain::incident::Phase;
 use crate::domain::mail_kind::MailKind;
 
 pub use cap::{Cap, OTHER};
+pub use feeds::Feeds;
 pub use usage::{ERROR_KINDS, SPEND_WINDOWS, USER_SERIES_MAX, Usage, dollars};
 
 /// States of a model, as `openrouter_models` has them; they exclude each other.
@@ -60,6 +62,7 @@ pub struct Families {
     pub list_models: IntGauge,
     pub list_rejected: IntGauge,
     pub list_refused: IntCounterVec,
+    pub feeds: Feeds,
     pub job_runs: IntCounterVec,
     pub job_duration: HistogramVec,
     pub job_last_success: GaugeVec,
@@ -141,6 +144,7 @@ impl Default for Metrics {
                 "Lists that were not believed.",
                 &["reason"],
             ),
+            feeds: Feeds::new(&make),
             job_runs: make.counters("openrouter_monitor_job_runs_total", "Ended attempts of jobs.", &["job", "result"]),
             job_duration: make.seconds(
                 "openrouter_monitor_job_duration_seconds",
@@ -228,6 +232,7 @@ impl Families {
         for reason in Refusal::REASONS {
             self.list_refused.with_label_values(&[reason]);
         }
+        self.feeds.begin_at_zero();
         let kinds = MailKind::ALL.iter().map(|kind| kind.as_str());
         for kind in kinds.chain(Channel::NOTICES.map(Channel::as_str)) {
             for result in ["enqueued", "sent", "retried", "dead"] {

@@ -32,11 +32,12 @@ use crate::metrics::Metrics;
 use crate::openrouter::Client;
 use crate::store::balances::Reading;
 use crate::store::outbox::Row;
+use crate::store::runs::Ended;
 use crate::store::{self, Db};
 use crate::{app, directory};
 
 /// Jobs that run at their times between the lists; fetching is what the lists stand for.
-const JOBS: [&str; 4] = ["notices", "digest", "user_digest", "prune"];
+const JOBS: [&str; 5] = ["feeds", "notices", "digest", "user_digest", "prune"];
 /// Runs as well once there is something to judge; over lists alone it would have nothing to look at.
 const RULES: &str = "rules";
 /// Executions that are taken in one transaction.
@@ -92,6 +93,7 @@ pub async fn run(options: &Options, config: Config, out: &mut impl Write) -> any
     let start = inputs.next_at().unwrap_or_default();
     let clock = Arc::new(ManualClock::at(start));
     let context = Arc::new(context(config, folder.path(), Arc::clone(&clock)).await?);
+    read_feeds(&context).await?;
     let lines = match &options.directory {
         Some(file) => read_lines(file)?,
         None => directory_of_everything(&inputs.captures)?,
@@ -163,7 +165,18 @@ fn balance(line: &str) -> Result<(DateTime<Utc>, Reading), String> {
     Ok((row.at, Reading { account: row.user.unwrap_or_default(), at: row.at, left }))
 }
 
+/// Feeds that are files are read before the first list: what they do not date is known from then on, and what they
+/// date from its own day.
+async fn read_feeds(context: &Arc<Context>) -> anyhow::Result<()> {
+    let feeds = job::find("feeds").ok_or_else(|| anyhow!("there is no job that reads feeds"))?;
+    match Runner::of(Arc::clone(context), &JOBS).run_now(feeds).await?.ended {
+        Ended::Ok(_) => Ok(()),
+        Ended::Failed(reason) | Ended::Retry(_, reason) => bail!("[feeds]: {reason}"),
+    }
+}
+
 async fn context(mut config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
+    config.feeds = config.feeds.only_files();
     // Nothing is sent in a replay, so nothing is stuck.
     config.rules.switch_off(Rule::MailStuck);
     // Alerts are shown as such, not once more for each channel.

@@ -8,6 +8,7 @@ pub mod baselines;
 pub mod changes;
 pub mod directory;
 pub mod executions;
+pub mod feeds;
 pub mod incidents;
 pub mod lists;
 mod migrate;

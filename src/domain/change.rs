@@ -101,6 +101,11 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::String(text) => text.clone(),
+        // What a vendor announced, and not OpenRouter.
+        Value::Object(end) if end.contains_key("by") => {
+            let part = |key: &str| end.get(key).and_then(Value::as_str).unwrap_or_default();
+            format!("{} by {} ({})", part("on"), part("by"), part("source"))
+        }
         other => other.to_string(),
     }
 }

@@ -142,14 +142,15 @@ impl Resource {
         }
     }
 
-    /// The rows of OpenRouter's list that it depends on, its model first; none when it runs elsewhere.
+    /// What it depends on, its model first: rows of OpenRouter's list, or the vendor's own ids where it runs there.
     #[must_use]
     pub fn rows(&self) -> Vec<ModelId> {
-        if self.provider != Provider::Openrouter {
-            return Vec::new();
-        }
+        let row = |written: &String| match self.provider {
+            Provider::Openrouter => ModelId::look_up(written),
+            Provider::Anthropic => Some(ModelId::new(written.trim())).filter(ModelId::is_vendors_own),
+        };
         let mut rows = Vec::new();
-        for row in std::iter::once(&self.model).chain(&self.fallbacks).filter_map(|written| ModelId::look_up(written)) {
+        for row in std::iter::once(&self.model).chain(&self.fallbacks).filter_map(row) {
             if !rows.contains(&row) {
                 rows.push(row);
             }
@@ -226,13 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_elsewhere_depends_on_no_row() {
-        let Ok(Entry::Resource(resource)) =
-            Entry::parse(r#"{"resource":{"id":"r","user":"u","provider":"anthropic","model":"claude-x"}}"#)
-        else {
-            panic!("a resource")
+    fn what_runs_elsewhere_depends_on_no_row_of_the_list() {
+        let rows = |model: &str| {
+            let line = format!(r#"{{"resource":{{"id":"r","user":"u","provider":"anthropic","model":"{model}"}}}}"#);
+            let Ok(Entry::Resource(resource)) = Entry::parse(&line) else { panic!("a resource") };
+            resource.rows()
         };
-        assert!(resource.rows().is_empty());
+        assert_eq!(rows(" claude-x-20250101 "), [ModelId::from("claude-x-20250101")]);
+        assert!(rows("anthropic/claude-x").is_empty());
     }
 
     #[test]

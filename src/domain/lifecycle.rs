@@ -193,6 +193,14 @@ pub fn step(
 }
 
 impl Tracked {
+    /// What runs at a vendor directly, by the vendor's own id: it counts as listed, for nobody lists it.
+    #[must_use]
+    pub fn at_vendor(id: ModelId, now: DateTime<Utc>) -> Self {
+        let first_seen = DateTime::default();
+        let (state, successor) = (State::Listed, None);
+        Self { model: Model::unlisted(id), state, first_seen, last_seen: now, expiry_since: first_seen, successor }
+    }
+
     /// Times that have not come yet are those of a clock that was ahead; they would hold up every conclusion.
     fn not_ahead_of(mut self, now: DateTime<Utc>) -> Self {
         self.expiry_since = std::cmp::min(self.expiry_since, now);

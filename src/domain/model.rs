@@ -40,6 +40,9 @@ pub struct Model {
     pub expires_on: Expiry,
     /// For an alias: the id it stands for.
     pub alias_target: Option<String>,
+    /// Whether anybody may serve it, because its weights are published; `None` when that was never read.
+    #[serde(default)]
+    pub open_weights: Option<bool>,
     /// What is no news when it changes.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
     pub facts: Facts,
@@ -129,7 +132,7 @@ impl Expiry {
     }
 }
 
-fn is_plausible(date: NaiveDate, now: DateTime<Utc>) -> bool {
+pub(super) fn is_plausible(date: NaiveDate, now: DateTime<Utc>) -> bool {
     date.year() >= FIRST_PLAUSIBLE_YEAR && date <= now.date_naive() + Days::new(SENTINEL_DAYS)
 }
 
@@ -155,7 +158,27 @@ impl Model {
             expires_on: Expiry::parse(object.get("expiration_date"), now),
             alias_target: object.get("alias_target").and_then(|target| target.get("slug")?.as_str()).map(str::to_owned),
             facts: Facts::parse(object),
+            open_weights: Some(text("hugging_face_id").is_some()),
         })
+    }
+
+    /// A model of which nothing but the id is known.
+    #[must_use]
+    pub fn unlisted(id: ModelId) -> Self {
+        Self {
+            name: id.to_string(),
+            id,
+            canonical_slug: None,
+            context: None,
+            inputs: BTreeSet::new(),
+            outputs: BTreeSet::new(),
+            features: None,
+            prices: Prices::Unknown,
+            expires_on: Expiry::None,
+            alias_target: None,
+            facts: Facts::default(),
+            open_weights: None,
+        }
     }
 
     /// Fills what this entry does not say with what `known` did, so that a half-empty entry (an alias whose
@@ -179,6 +202,7 @@ impl Model {
         self.features = self.features.or_else(|| known.features.clone());
         self.alias_target = self.alias_target.or_else(|| known.alias_target.clone());
         self.facts = self.facts.carry_forward(&known.facts);
+        self.open_weights = if known.open_weights == Some(true) { Some(true) } else { self.open_weights };
         self
     }
 

@@ -49,6 +49,12 @@ impl ModelId {
         self.0.rsplit_once(':').map(|(_, variant)| variant)
     }
 
+    /// Whether this is no row of the list but what a vendor's own API takes: it has no author.
+    #[must_use]
+    pub fn is_vendors_own(&self) -> bool {
+        !self.0.contains('/')
+    }
+
     /// Whether the row is an alias (`~author/family-latest`) that follows another model.
     #[must_use]
     pub fn is_alias(&self) -> bool {

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::lifecycle::{State, Tracked};
 use super::model_id::ModelId;
+use super::vendor_end::VendorEnd;
 
 /// Days before the announced end at which a user is reminded.
 pub const MILESTONES: [u16; 6] = [0, 1, 3, 7, 14, 30];
@@ -16,6 +17,9 @@ pub const ANNOUNCED: u16 = u16::MAX;
 const HOLD: TimeDelta = TimeDelta::hours(24);
 /// While a model is missing for less than this, nothing is said of its date either.
 const QUIET_WHILE_MISSING: TimeDelta = TimeDelta::hours(24);
+
+/// A vendor's day that passed longer ago, while OpenRouter serves the model all the same, says nothing of its future.
+const VENDOR_OVERDUE_MAX: TimeDelta = TimeDelta::days(180);
 
 /// What a user was told of a model so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,22 +105,29 @@ impl News {
     }
 }
 
-/// What a user must be told of a model now, if anything. `uses_it`: one of their resources does; who no longer
-/// uses it is only told what corrects an earlier mail.
+/// What a user must be told of a model now, if anything. `end`: what its vendor announced; OpenRouter's own day goes
+/// before it. `uses_it`: one of their resources does; who no longer uses it is only told what corrects an earlier mail.
 #[must_use]
-pub fn due(belief: &Belief, tracked: &Tracked, uses_it: bool, now: DateTime<Utc>) -> Option<News> {
+pub fn due(
+    belief: &Belief,
+    tracked: &Tracked,
+    end: Option<&VendorEnd>,
+    uses_it: bool,
+    now: DateTime<Utc>,
+) -> Option<News> {
+    let announced = Announced::of(belief, tracked, end, now);
     match tracked.state {
         State::Removed(absence, _) => {
             let news = News::Removed { since: absence.since, successor: tracked.successor.clone() };
             (uses_it && belief.gone_since.is_none()).then_some(news)
         }
         State::Listed => match belief.gone_since {
-            Some(since) => Some(News::Returned { since, expires_on: tracked.model.expires_on.date() }),
-            None => date_news(belief, tracked, uses_it, now),
+            Some(since) => Some(News::Returned { since, expires_on: announced.on }),
+            None => date_news(belief, tracked, announced, uses_it, now),
         },
         State::Missing(absence) | State::Unlisted(absence) => {
             let calm = belief.gone_since.is_none() && now - absence.since >= QUIET_WHILE_MISSING;
-            calm.then(|| reminder(belief, tracked.model.expires_on.date()?, uses_it, now)).flatten()
+            calm.then(|| reminder(belief, announced.on?, uses_it, now)).flatten()
         }
     }
 }
@@ -139,16 +150,62 @@ pub fn learn(mut belief: Belief, news: &News, now: DateTime<Utc>) -> Belief {
     belief
 }
 
-fn date_news(belief: &Belief, tracked: &Tracked, uses_it: bool, now: DateTime<Utc>) -> Option<News> {
-    let held = tracked.last_seen - tracked.expiry_since >= HOLD;
-    let (was, is) = (belief.expires_on, tracked.model.expires_on.date());
-    let changed = News::DateChanged { was, is, since: tracked.expiry_since };
+/// The end that is announced, whoever announced it.
+#[derive(Clone, Copy, Debug)]
+struct Announced {
+    on: Option<NaiveDate>,
+    since: DateTime<Utc>,
+    by_vendor: bool,
+}
+
+impl Announced {
+    fn of(belief: &Belief, tracked: &Tracked, end: Option<&VendorEnd>, now: DateTime<Utc>) -> Self {
+        let own = Self { on: tracked.model.expires_on.date(), since: tracked.expiry_since, by_vendor: false };
+        match end {
+            Some(end) if own.on.is_none() => {
+                let direct = tracked.model.id.is_vendors_own();
+                let since = std::cmp::max(tracked.expiry_since, end.since);
+                Self { on: vendors_day(belief, end.on, direct, now), since, by_vendor: true }
+            }
+            _ => own,
+        }
+    }
+}
+
+/// The vendor's day, as far as there is something to say of it. A day that has passed is told once, to those who never
+/// heard of any: OpenRouter may serve the model from elsewhere for long, and then nothing of it is news.
+fn vendors_day(belief: &Belief, on: NaiveDate, direct: bool, now: DateTime<Utc>) -> Option<NaiveDate> {
+    let today = now.date_naive();
+    match belief.expires_on {
+        _ if on >= today => Some(on),
+        Some(told) if told < today => Some(told),
+        Some(_) => None,
+        None if !belief.milestones.is_empty() => None,
+        None => (direct || today - on <= VENDOR_OVERDUE_MAX).then_some(on),
+    }
+}
+
+fn date_news(
+    belief: &Belief,
+    tracked: &Tracked,
+    announced: Announced,
+    uses_it: bool,
+    now: DateTime<Utc>,
+) -> Option<News> {
+    let held = tracked.last_seen - announced.since >= HOLD;
+    let (was, is) = (belief.expires_on, announced.on);
+    let changed = News::DateChanged { was, is, since: announced.since };
     match (was, is) {
         (None, Some(on)) if !belief.milestones.contains_key(&on) => reminder(belief, on, uses_it, now),
         (None, Some(_)) => (held && uses_it).then_some(changed),
-        (Some(old), Some(new)) if old != new => (new < old || held).then_some(changed),
+        // An earlier day cannot wait, unless it is only what is left when OpenRouter's own flickers.
+        (Some(old), Some(new)) if old != new => (new < old && !announced.by_vendor || held).then_some(changed),
         (Some(_), Some(on)) => reminder(belief, on, uses_it, now),
-        (Some(_), None) => held.then_some(changed),
+        // Nobody says when a vendor's day was taken back; it is so for as long as is waited, at least.
+        (Some(_), None) => {
+            let since = std::cmp::max(announced.since, tracked.last_seen - HOLD);
+            held.then_some(News::DateChanged { was, is, since })
+        }
         (None, None) => None,
     }
 }

@@ -13,9 +13,12 @@ use crate::domain::lifecycle::{Known, Tracked};
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
 use crate::domain::replacement::{self, Candidate, Mix, Named, Shelf};
+use crate::domain::vendor_end::VendorEnd;
 use crate::store::outbox::{About, Mail};
 use crate::store::told::{Recipient, Use};
 
+/// Where Anthropic announces, for an announcement that names no page.
+const VENDORS_PAGE: &str = "https://platform.claude.com/docs/en/about-claude/model-deprecations";
 /// Resources that a mail lists by name for one model; more are counted.
 const RESOURCES_MAX: usize = 20;
 /// Models to move to that a mail shows for one model.
@@ -26,6 +29,8 @@ const REPLACEMENTS_MAX: usize = 3;
 pub struct Item<'a> {
     /// The model.
     pub tracked: &'a Tracked,
+    /// What its vendor announced; OpenRouter's own day goes before it.
+    pub end: Option<&'a VendorEnd>,
     /// What is told.
     pub news: News,
     /// The recipient's resources on it.
@@ -52,11 +57,22 @@ struct View {
     soonest: Option<String>,
     /// Models that are still served although their day has passed.
     overdue: usize,
+    /// What to say where a vendor's day is told.
+    vendors: Option<VendorsView>,
     /// Models that go on under another id.
     renamed: usize,
     /// On whose tokens prices are compared, where some are.
     basis: Option<&'static str>,
     footer: Footer,
+}
+
+/// The words of a mail that tells days of vendors.
+#[derive(Serialize)]
+struct VendorsView {
+    /// What happens, without the model's name: the subject's words.
+    ending: String,
+    opening: &'static str,
+    to_do: &'static str,
 }
 
 /// Why a mail came, and how to stop it.
@@ -143,6 +159,7 @@ pub fn compose(
         resource_count: resource_ids.len(),
         soonest: soonest(items, now),
         overdue: items.iter().filter(|item| is_overdue(&item.news, now)).count(),
+        vendors: vendors_view(items, now),
         renamed: items.iter().filter(|item| matches!(item.news, News::Removed { successor: Some(_), .. })).count(),
         basis: basis(items, choices),
         footer: Footer {
@@ -209,8 +226,13 @@ fn model_view(item: &Item<'_>, sender: &Sender, choices: Choices<'_>, now: DateT
     ModelView {
         id: harmless(model.id.as_str()),
         name: harmless(&model.name),
-        url: sender.model_link.replace("{id}", model.id.as_str()),
-        headline: headline(&item.news, now),
+        url: match item.end.filter(|_| model.id.is_vendors_own()) {
+            Some(end) => end.url.clone().unwrap_or_else(|| VENDORS_PAGE.to_owned()),
+            None => sender.model_link.replace("{id}", model.id.as_str()),
+        },
+        headline: told_end(item)
+            .and_then(|end| vendors_headline(item, end, now))
+            .unwrap_or_else(|| headline(&item.news, now)),
         urgent: match item.news {
             News::Removed { .. } => true,
             News::Deprecated { on, .. } | News::DateChanged { is: Some(on), .. } => {
@@ -270,19 +292,23 @@ fn facts(item: &Item<'_>, now: DateTime<Utc>) -> Vec<Fact> {
     let fact = |label, value| Fact { label, value };
     let last_listed = || fact("Last listed", moment(item.tracked.last_seen));
     match &item.news {
-        News::Deprecated { .. } => vec![fact(
-            "Announced",
-            format!("in OpenRouter's list, seen on {}", short_day(item.tracked.expiry_since.date_naive())),
-        )],
+        News::Deprecated { .. } => {
+            let seen = short_day(item.tracked.expiry_since.date_naive());
+            let own = || fact("Announced", format!("in OpenRouter's list, seen on {seen}"));
+            told_end(item).is_none().then(own).into_iter().chain(vendors_facts(item)).collect()
+        }
         News::DateChanged { was, is, .. } => {
             let date = |date: &Option<chrono::NaiveDate>| date.map_or_else(|| "none".to_owned(), long_day);
-            vec![fact("Date we told you", date(was)), fact("Date now", date(is))]
+            let mut facts = vec![fact("Date we told you", date(was)), fact("Date now", date(is))];
+            facts.extend(vendors_facts(item));
+            facts
         }
         News::Removed { since, .. } => {
             let mut facts = vec![last_listed(), fact("Absent for", span(now - *since))];
             if let Some(on) = item.tracked.model.expires_on.date().filter(|on| *on <= now.date_naive()) {
                 facts.push(fact("Announced end", long_day(on)));
             }
+            facts.extend(vendors_facts(item));
             facts
         }
         News::Returned { since, .. } => {
@@ -296,6 +322,104 @@ fn has_to_move(news: &News) -> bool {
     matches!(news, News::Deprecated { .. } | News::Removed { .. } | News::DateChanged { is: Some(_), .. })
 }
 
+/// The vendor's announcement whose day is told: where OpenRouter names none.
+fn told_end<'a>(item: &Item<'a>) -> Option<&'a VendorEnd> {
+    let is_told = match item.news {
+        News::Deprecated { .. } => true,
+        News::DateChanged { is, .. } => is.is_some(),
+        News::Removed { .. } | News::Returned { .. } => false,
+    };
+    item.end.filter(|_| is_told && item.tracked.model.expires_on.date().is_none())
+}
+
+/// `will be shut down by OpenAI on Thursday, 23 July 2026, in 7 days`
+fn vendors_headline(item: &Item<'_>, end: &VendorEnd, now: DateTime<Utc>) -> Option<String> {
+    let (vendor, verb) = (end.platform.name(), vendors_verb(end));
+    match item.news {
+        News::Deprecated { on, .. } if on < now.date_naive() => {
+            let day = short_day(on);
+            Some(if item.tracked.model.id.is_vendors_own() {
+                format!("was shut down by {vendor} on {day}")
+            } else {
+                format!("was to be shut down by {vendor} on {day} and is still served by OpenRouter")
+            })
+        }
+        News::Deprecated { on, .. } => Some(format!("{verb} by {vendor} on {}, {}", long_day(on), days_from(on, now))),
+        News::DateChanged { was: Some(was), is: Some(is), .. } => {
+            let days = days_from(is, now);
+            Some(format!("shutdown by {vendor} moved from {} to {}, {days}", short_day(was), short_day(is)))
+        }
+        News::DateChanged { was: None, is: Some(is), .. } => {
+            Some(format!("{verb} by {vendor} after all on {}, {}", long_day(is), days_from(is, now)))
+        }
+        News::DateChanged { is: None, .. } | News::Removed { .. } | News::Returned { .. } => None,
+    }
+}
+
+/// What a vendor's day says: some only say "not before".
+fn vendors_verb(end: &VendorEnd) -> &'static str {
+    if end.platform.says_not_before() { "may be shut down" } else { "will be shut down" }
+}
+
+/// What the vendor announced, and what OpenRouter says to it.
+fn vendors_facts(item: &Item<'_>) -> Vec<Fact> {
+    let Some(end) = item.end else { return Vec::new() };
+    let (vendor, source) = (end.platform.name(), &end.source);
+    let first = if told_end(item).is_some() {
+        Fact { label: "Announced", value: format!("by {vendor}, as {source} reports") }
+    } else {
+        Fact { label: "Vendor's date", value: format!("{} at {vendor}, as {source} reports", short_day(end.on)) }
+    };
+    let mut facts = vec![first];
+    if let Some(url) = &end.url {
+        facts.push(Fact { label: "Vendor's page", value: url.clone() });
+    }
+    if told_end(item).is_some() && !item.tracked.model.id.is_vendors_own() {
+        let value = "none; it may serve the model from elsewhere for longer".to_owned();
+        facts.push(Fact { label: "OpenRouter's date", value });
+    }
+    facts
+}
+
+/// Opening and advice of a mail in which at least one day is a vendor's.
+fn vendors_view(items: &[Item<'_>], now: DateTime<Utc>) -> Option<VendorsView> {
+    let end = items.iter().find_map(told_end)?;
+    let [item] = items else {
+        return Some(VendorsView {
+            ending: "end, or have ended at their vendors".to_owned(),
+            opening: "Models that you use are about to end, or have ended at their vendors. What is so of each stands below.",
+            to_do: "Move the resources below to other models before those days, and soon where the day has passed.",
+        });
+    };
+    let (direct, vendor) = (item.tracked.model.id.is_vendors_own(), end.platform.name());
+    let (opening, to_do) = match (direct, is_overdue(&item.news, now)) {
+        (true, false) => (
+            "A model that you use directly at its vendor is about to be shut down there. From that day on, every call to it fails.",
+            "Move the resources below to another model before that day.",
+        ),
+        (true, true) => (
+            "A model that you use directly at its vendor was shut down there. Every call to it fails.",
+            "Move the resources below to another model now.",
+        ),
+        (false, false) => (
+            "The vendor of a model that you use is about to shut it down. OpenRouter names no day: it may stop then too, or serve the model from elsewhere for a while.",
+            "Move the resources below to another model before that day.",
+        ),
+        (false, true) => (
+            "The day on which the vendor of a model that you use was to shut it down has passed. OpenRouter still serves it and may stop at any moment; then every call fails.",
+            "Move the resources below to another model soon.",
+        ),
+    };
+    let ending = match item.news {
+        News::Deprecated { on, .. } if on < now.date_naive() => {
+            format!("{} shut down by {vendor}", if direct { "was" } else { "was to be" })
+        }
+        News::Deprecated { on, .. } => format!("{} by {vendor} {}", vendors_verb(end), days_from(on, now)),
+        _ => String::new(),
+    };
+    Some(VendorsView { ending, opening, to_do })
+}
+
 /// The best to move to; only the new id when the model merely has another one.
 fn replacements(item: &Item<'_>, choices: Choices<'_>) -> Vec<Replacement> {
     if !has_to_move(&item.news) {
@@ -303,11 +427,20 @@ fn replacements(item: &Item<'_>, choices: Choices<'_>) -> Vec<Replacement> {
     }
     let id = &item.tracked.model.id;
     let vendor = choices.named.get(id).map_or(&[][..], Vec::as_slice);
+    if id.is_vendors_own() {
+        return vendor.iter().map(vendors_own).collect();
+    }
     let mix = choices.mixes.get(id).copied().unwrap_or_default();
     let best = replacement::replacements(choices.shelf, item.tracked, vendor, mix);
     let renamed = item.tracked.successor.is_some() && best.first().is_some_and(|best| best.score >= 1.0);
     let shown = if renamed { 1 } else { REPLACEMENTS_MAX };
     best.iter().take(shown).map(|candidate| replacement_view(candidate, choices.known)).collect()
+}
+
+/// What a vendor names to those who call it directly: its own id, for OpenRouter's are of no use there.
+fn vendors_own(named: &Named) -> Replacement {
+    let id = harmless(&named.id);
+    Replacement { name: id.clone(), id, why: named.says.clone(), effects: String::new() }
 }
 
 fn replacement_view(candidate: &Candidate, known: &Known) -> Replacement {
@@ -319,7 +452,8 @@ fn replacement_view(candidate: &Candidate, known: &Known) -> Replacement {
 
 /// On whose tokens prices are compared.
 fn basis(items: &[Item<'_>], choices: Choices<'_>) -> Option<&'static str> {
-    let moved = || items.iter().filter(|item| has_to_move(&item.news));
+    let is_ranked = |item: &&Item<'_>| has_to_move(&item.news) && !item.tracked.model.id.is_vendors_own();
+    let moved = || items.iter().filter(is_ranked);
     let own = |item: &Item<'_>| choices.mixes.contains_key(&item.tracked.model.id);
     moved().next()?;
     Some(match (moved().all(own), moved().any(own)) {
@@ -347,7 +481,9 @@ fn because(item: &Item<'_>, now: DateTime<Utc>) -> String {
             } else {
                 format!("milestone {milestone} d")
             };
-            format!("withdrawal on {on}, {when} ({reached})")
+            let by =
+                told_end(item).map_or_else(String::new, |end| format!(" by {} ({})", end.platform.name(), end.source));
+            format!("withdrawal on {on}{by}, {when} ({reached})")
         }
         News::DateChanged { was, is, since } => {
             let date =

@@ -3,8 +3,6 @@
 pub mod alerts;
 pub mod reports;
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -14,6 +12,7 @@ use super::render::{Error, Rendered, Renderer};
 use super::text::moment;
 use super::user_digest;
 use crate::domain::alert::{Rule, Subject};
+use crate::domain::announcement::Platform;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::{Absence, BulkEvent, Known, State, Tracked};
@@ -21,6 +20,7 @@ use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
 use crate::domain::replacement::{Mix, Shelf};
+use crate::domain::vendor_end::{self, VendorEnd};
 use crate::store::outbox::Mail;
 use crate::store::post::Part;
 use crate::store::suppressions::Suppression;
@@ -32,8 +32,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The names of the mails that are about no incident.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 9] = [
     "model_deprecated",
+    "model_deprecated_by_vendor",
     "model_date_changed",
     "model_removed",
     "model_returned",
@@ -50,7 +51,8 @@ pub const NAMES: [&str; 8] = [
 pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<Vec<(String, Mail)>, Error> {
     let mut mails = Vec::new();
     for (name, news) in samples(now) {
-        mails.push((name.to_owned(), user_mail(renderer, sender, news, now)?));
+        let end = (name == "model_deprecated_by_vendor").then(|| vendors_end(now));
+        mails.push((name.to_owned(), user_mail(renderer, sender, news, end.as_ref(), now)?));
     }
     mails.push(("user_digest".to_owned(), day_digest(renderer, sender, &mails, now)?));
     let admins = ["admin@platform.example".to_owned()];
@@ -87,6 +89,7 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
     let deprecated = |days: i64, milestone| News::Deprecated { on: day(days), milestone };
     vec![
         ("model_deprecated", vec![deprecated(7, 7), deprecated(21, 30)]),
+        ("model_deprecated_by_vendor", vec![deprecated(7, 7)]),
         (
             "model_date_changed",
             vec![
@@ -124,6 +127,17 @@ fn day_digest(
     user_digest::compose(renderer, sender, &recipient(), &parts, now.date_naive())
 }
 
+fn vendors_end(now: DateTime<Utc>) -> VendorEnd {
+    VendorEnd {
+        platform: Platform::OpenAi,
+        on: (now + TimeDelta::days(7)).date_naive(),
+        since: now - TimeDelta::days(90),
+        successor: Some(ModelId::from("halcyon/lumen-3")),
+        source: "deprecations.info".to_owned(),
+        url: Some("https://vendor.example/deprecations".to_owned()),
+    }
+}
+
 fn recipient() -> Recipient {
     Recipient {
         id: "u-017".to_owned(),
@@ -133,7 +147,13 @@ fn recipient() -> Recipient {
     }
 }
 
-fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTime<Utc>) -> Result<Mail, Error> {
+fn user_mail(
+    renderer: &Renderer,
+    sender: &Sender,
+    news: Vec<News>,
+    end: Option<&VendorEnd>,
+    now: DateTime<Utc>,
+) -> Result<Mail, Error> {
     let tracked: Vec<Tracked> = ["halcyon/lumen-2", "tessera/mosaic-2.5-flash"]
         .iter()
         .zip(&news)
@@ -147,7 +167,7 @@ fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTim
         vec![sample_use("r-103", "Translate replies", Some("https://platform.example/resources/r-103"), 0)],
     ];
     let items: Vec<Item<'_>> =
-        tracked.iter().zip(news).zip(&uses).map(|((tracked, news), uses)| Item { tracked, news, uses }).collect();
+        tracked.iter().zip(news).zip(&uses).map(|((tracked, news), uses)| Item { tracked, end, news, uses }).collect();
     let listed = [
         ("halcyon/lumen-3", "Halcyon: Lumen 3", "0.0000012", 400_000),
         ("halcyon/lumen-3-mini", "Halcyon: Lumen 3 Mini", "0.0000002", 200_000),
@@ -158,7 +178,9 @@ fn user_mail(renderer: &Renderer, sender: &Sender, news: Vec<News>, now: DateTim
         listed.map(|(id, name, price, context)| (ModelId::from(id), offer(id, name, price, context, now))).into();
     // One is used a lot, the other too little to tell.
     let mixes = [(ModelId::from("halcyon/lumen-2"), Mix { input: 5_200, cached: 1_800, output: 640 })].into();
-    let choices = Choices { known: &known, shelf: &Shelf::of(&known), named: &BTreeMap::new(), mixes: &mixes };
+    let ends = end.map(|end| (ModelId::from("halcyon/lumen-2"), end.clone())).into_iter().collect();
+    let named = vendor_end::named(&ends);
+    let choices = Choices { known: &known, shelf: &Shelf::of(&known), named: &named, mixes: &mixes };
     notice::compose(renderer, sender, &recipient(), &items, choices, now)
 }
 

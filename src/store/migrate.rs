@@ -26,6 +26,7 @@ migrations! {
     6 "0006_create_mail_stops",
     7 "0007_create_cursors",
     8 "0008_extend_incidents",
+    9 "0009_create_feeds",
     10 "0010_extend_outbox",
 }
 

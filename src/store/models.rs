@@ -96,16 +96,18 @@ pub async fn save(tx: &mut Tx, before: &Known, after: &Known) -> Result<()> {
     Ok(())
 }
 
-/// How many models there are in each state, and how many of them some resource uses; a listed model with a date
-/// counts as `deprecated`, one without as `active`.
+/// How many models there are in each state, and how many of them some resource uses; a listed model with a date, of
+/// OpenRouter's or ahead of `today` of its vendor's, counts as `deprecated`, one without as `active`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(tx: &mut Tx) -> Result<BTreeMap<String, (i64, i64)>> {
-    const SQL: &str = "SELECT CASE WHEN state <> 'listed' THEN state WHEN expires_on IS NULL THEN 'active' ELSE 'deprecated' END, \
+pub async fn count(tx: &mut Tx, today: NaiveDate) -> Result<BTreeMap<String, (i64, i64)>> {
+    const SQL: &str = "SELECT CASE WHEN state <> 'listed' THEN state WHEN expires_on IS NULL AND NOT EXISTS \
+        (SELECT 1 FROM vendor_ends WHERE model_id = models.id AND vendor_ends.expires_on >= $1) THEN 'active' ELSE 'deprecated' END, \
         COUNT(*), CAST(SUM(CASE WHEN EXISTS (SELECT 1 FROM resource_rows WHERE model_id = models.id) THEN 1 ELSE 0 END) AS BIGINT) \
         FROM models GROUP BY 1";
-    let rows: Vec<(String, i64, i64)> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let rows: Vec<(String, i64, i64)> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(today.to_string()).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(|(state, all, used)| (state, (all, used))).collect())
 }
 
@@ -120,15 +122,20 @@ pub async fn in_doubt(tx: &mut Tx) -> Result<i64> {
     Ok(count)
 }
 
-/// Models in use with an announced end that are not gone, the soonest first; at most so many.
+/// Models in use with an announced end that are not gone, the soonest first; at most so many. OpenRouter's day leads; a
+/// vendor's counts from `today` on, for behind it the model may live from elsewhere.
 ///
 /// # Errors
 /// When the database fails or holds what cannot be read.
-pub async fn ending_in_use(tx: &mut Tx, limit: usize) -> Result<Vec<(ModelId, NaiveDate)>> {
-    const SQL: &str = "SELECT id, expires_on FROM models WHERE state <> 'removed' AND expires_on IS NOT NULL \
-        AND EXISTS (SELECT 1 FROM resource_rows WHERE model_id = models.id) ORDER BY expires_on, id LIMIT $1";
+pub async fn ending_in_use(tx: &mut Tx, today: NaiveDate, limit: usize) -> Result<Vec<(ModelId, NaiveDate)>> {
+    const SQL: &str = "SELECT id, expires_on FROM ( \
+        SELECT id, expires_on FROM models WHERE state <> 'removed' AND expires_on IS NOT NULL \
+        UNION ALL SELECT v.model_id, v.expires_on FROM vendor_ends v LEFT JOIN models m ON m.id = v.model_id \
+            WHERE v.expires_on >= $1 AND m.expires_on IS NULL AND (m.id IS NULL OR m.state <> 'removed') \
+        ) e WHERE EXISTS (SELECT 1 FROM resource_rows WHERE model_id = e.id) ORDER BY expires_on, id LIMIT $2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows: Vec<(String, String)> = on!(tx, |conn| sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)?;
+    let rows: Vec<(String, String)> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(today.to_string()).bind(limit).fetch_all(conn).await)?;
     rows.into_iter().map(|(id, text)| Ok((ModelId::new(id), day(&text)?))).collect()
 }
 

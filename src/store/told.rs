@@ -43,8 +43,8 @@ pub struct Stake {
     pub belief: Belief,
 }
 
-/// The ids of all users who may have to be told something, in order: those with a resource on a model that is
-/// gone or dated, and those whose last mail on a listed model is no longer true.
+/// The ids of all users who may have to be told something, in order: those with a resource on a model that is gone or
+/// that OpenRouter or its vendor dated, and those whose last mail on a model that works is no longer true.
 ///
 /// # Errors
 /// When the database fails.
@@ -52,9 +52,11 @@ pub async fn concerned(tx: &mut Tx) -> Result<Vec<String>> {
     const SQL: &str = "SELECT u.id FROM users u JOIN ( \
         SELECT r.user_id FROM resource_rows r JOIN models m ON m.id = r.model_id \
             WHERE m.state = 'removed' OR m.expires_on IS NOT NULL \
-        UNION SELECT t.user_id FROM told_models t JOIN models m ON m.id = t.model_id \
-            WHERE m.state = 'listed' AND (t.gone_since IS NOT NULL \
-                OR t.expires_on IS NOT NULL AND (m.expires_on IS NULL OR m.expires_on <> t.expires_on)) \
+        UNION SELECT r.user_id FROM resource_rows r JOIN vendor_ends v ON v.model_id = r.model_id \
+        UNION SELECT t.user_id FROM told_models t LEFT JOIN models m ON m.id = t.model_id \
+            LEFT JOIN vendor_ends v ON v.model_id = t.model_id \
+            WHERE (m.state = 'listed' OR m.id IS NULL) AND (t.gone_since IS NOT NULL \
+                OR t.expires_on IS NOT NULL AND t.expires_on <> COALESCE(m.expires_on, v.expires_on, '')) \
         ) c ON c.user_id = u.id WHERE u.email IS NOT NULL ORDER BY u.id";
     let rows: Vec<(String,)> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
@@ -94,8 +96,10 @@ pub async fn stakes(tx: &mut Tx, first: &str, last: &str) -> Result<BTreeMap<(St
 
 async fn uses(tx: &mut Tx, first: &str, last: &str) -> Result<Vec<(String, ModelId, Use)>> {
     const SQL: &str = "SELECT w.user_id, w.model_id, w.position, r.id, r.name, r.url \
-        FROM resource_rows w JOIN models m ON m.id = w.model_id JOIN resources r ON r.id = w.resource_id \
-        WHERE w.user_id BETWEEN $1 AND $2 AND (m.state = 'removed' OR m.expires_on IS NOT NULL) \
+        FROM resource_rows w JOIN resources r ON r.id = w.resource_id \
+        LEFT JOIN models m ON m.id = w.model_id LEFT JOIN vendor_ends v ON v.model_id = w.model_id \
+        WHERE w.user_id BETWEEN $1 AND $2 \
+            AND (m.state = 'removed' OR m.expires_on IS NOT NULL OR v.model_id IS NOT NULL) \
         ORDER BY w.user_id, w.model_id, w.position, r.id";
     type Row = (String, String, i64, String, Option<String>, Option<String>);
     let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL).bind(first).bind(last).fetch_all(conn).await)?;

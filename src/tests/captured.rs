@@ -18,7 +18,7 @@ pub(crate) fn captures() -> Option<PathBuf> {
 }
 
 /// Replays lists and gives what would have been told.
-fn replay(lists: &Path, more: &[&str]) -> Vec<Value> {
+pub(crate) fn replay(lists: &Path, more: &[&str]) -> Vec<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_openrouter-monitor"))
         .args(["replay", "--models", lists.to_str().unwrap()])
         .args(more)

@@ -60,6 +60,7 @@ impl World {
         let mut config = Config::default();
         config.store.state_directory = Some(folder.path().to_owned());
         config.openrouter.base_url = openrouter.base_url();
+        config.feeds = config.feeds.only_files();
         config.mail.admins = vec!["admin@platform.example".to_owned()];
         set(&mut config);
         let clock = Arc::new(ManualClock::at(at(START)));

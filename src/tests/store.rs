@@ -1,9 +1,10 @@
 //! Store functions, each on both engines from one body.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use openrouter_monitor::domain::alert::{Rule, Subject};
+use openrouter_monitor::domain::announcement::{Announcement, Platform};
 use openrouter_monitor::domain::change::{Change, ChangeKind};
 use openrouter_monitor::domain::channel::Channel;
 use openrouter_monitor::domain::directory::Entry;
@@ -12,11 +13,12 @@ use openrouter_monitor::domain::lifecycle::{Absence, Known, State, Tracked};
 use openrouter_monitor::domain::model::Model;
 use openrouter_monitor::domain::model_id::ModelId;
 use openrouter_monitor::domain::news::Belief;
+use openrouter_monitor::domain::vendor_end::{Kept, VendorEnd, VendorEnds};
 use openrouter_monitor::store::lists::Fetch;
 use openrouter_monitor::store::outbox::{Mail, Outcome};
 use openrouter_monitor::store::prune::{What, step};
 use openrouter_monitor::store::tokens::Scope;
-use openrouter_monitor::store::{changes, directory, incidents, lists, models, outbox, tokens, told};
+use openrouter_monitor::store::{changes, directory, feeds, incidents, lists, models, outbox, tokens, told};
 use serde_json::{Value, json};
 
 use crate::harness::at;
@@ -60,13 +62,67 @@ on_every_db! {
         assert_eq!(models::load(&mut tx).await.unwrap(), after);
         apply(&mut tx, &[json!({"resource": {"id": "r", "user": "u", "model": "a/a", "fallbacks": ["c/c"]}}),
             json!({"resource": {"id": "s", "user": "v", "model": "a/a:nitro"}})]).await;
-        let counts = models::count(&mut tx).await.unwrap();
+        let today = at("2026-06-08T01:00:00Z").date_naive();
+        let counts = models::count(&mut tx, today).await.unwrap();
         assert_eq!(counts, BTreeMap::from([("active".to_owned(), (1, 0)), ("deprecated".to_owned(), (1, 1)), ("removed".to_owned(), (1, 0)), ("unlisted".to_owned(), (1, 1))]));
         assert_eq!(models::usage(&mut tx).await.unwrap(), BTreeMap::from([(ModelId::from("a/a"), (2, 2)), (ModelId::from("c/c"), (1, 1))]));
         assert_eq!(models::in_doubt(&mut tx).await.unwrap(), 0);
-        let ending = models::ending_in_use(&mut tx, 5).await.unwrap();
+        let ending = models::ending_in_use(&mut tx, today, 5).await.unwrap();
         assert_eq!(ending, [(ModelId::from("a/a"), "2026-06-20".parse().unwrap())]);
-        assert_eq!(models::ending_in_use(&mut tx, 0).await.unwrap(), []);
+        assert_eq!(models::ending_in_use(&mut tx, today, 0).await.unwrap(), []);
+    }
+
+    async fn what_vendors_announce_is_kept_and_concerns_who_depends_on_it(test) {
+        let now = at("2026-06-08T01:00:00Z");
+        let kept = |rank, id: &str| Kept {
+            rank,
+            announcement: Announcement {
+                provider: "Anthropic".to_owned(), vendor_model_id: id.to_owned(), announced: None,
+                shutdown: at("2026-07-01T00:00:00Z").date_naive(), replacement: None, source: "a feed".to_owned(), url: None,
+            },
+            first_seen: now, dated_at: now, gone_since: None,
+        };
+        let good = |rejected| feeds::Good { at: now, announcements: 2, rejected };
+        let mut tx = test.db.write().await.unwrap();
+        feeds::save(&mut tx, "one", &[kept(0, "b"), kept(0, "a")], good(0)).await.unwrap();
+        feeds::save(&mut tx, "two", &[kept(0, "a")], good(0)).await.unwrap();
+        let gone = Kept { gone_since: Some(now), ..kept(1, "a") };
+        feeds::save(&mut tx, "one", std::slice::from_ref(&gone), good(3)).await.unwrap();
+        assert_eq!(feeds::load(&mut tx, &["two", "one"]).await.unwrap(), [kept(0, "a"), gone, kept(1, "b")]);
+        assert_eq!(feeds::last_good(&mut tx).await.unwrap()["one"], good(3));
+
+        models::save(&mut tx, &Known::new(), &known(vec![tracked(&json!({"id": "a/a"}), State::Listed)])).await.unwrap();
+        apply(&mut tx, &[
+            json!({"user": {"id": "u", "email": "u@x.org"}}), json!({"user": {"id": "v", "email": "v@x.org"}}),
+            json!({"resource": {"id": "r", "user": "u", "model": "a/a"}}),
+            json!({"resource": {"id": "s", "user": "v", "provider": "anthropic", "model": "a", "fallbacks": ["b"]}}),
+        ]).await;
+        assert_eq!(feeds::direct(&mut tx).await.unwrap(), BTreeSet::from([ModelId::from("a"), ModelId::from("b")]));
+        assert!(told::concerned(&mut tx).await.unwrap().is_empty());
+        let end = VendorEnd {
+            platform: Platform::Anthropic, on: at("2026-07-01T00:00:00Z").date_naive(), since: now,
+            successor: Some(ModelId::from("a/b")), source: "a feed".to_owned(), url: None,
+        };
+        let ends = VendorEnds::from([(ModelId::from("a/a"), end.clone()), (ModelId::from("a"), end.clone())]);
+        feeds::save_ends(&mut tx, &VendorEnds::new(), &ends).await.unwrap();
+        assert_eq!(feeds::ends(&mut tx).await.unwrap(), ends);
+        assert_eq!(told::concerned(&mut tx).await.unwrap(), ["u", "v"]);
+        let stakes = told::stakes(&mut tx, "u", "v").await.unwrap();
+        assert_eq!(stakes.keys().map(|(user, model)| format!("{user} {model}")).collect::<Vec<_>>(), ["u a/a", "v a"]);
+        let count = |counts: BTreeMap<String, (i64, i64)>, state: &str| counts.get(state).copied();
+        let counts = models::count(&mut tx, end.on).await.unwrap();
+        assert_eq!(count(counts, "deprecated"), Some((1, 1)));
+        let ending = models::ending_in_use(&mut tx, end.on, 5).await.unwrap();
+        assert_eq!(ending, [(ModelId::from("a"), end.on), (ModelId::from("a/a"), end.on)]);
+        assert_eq!(models::ending_in_use(&mut tx, end.on + TimeDelta::days(1), 5).await.unwrap(), []);
+        let counts = models::count(&mut tx, end.on + TimeDelta::days(1)).await.unwrap();
+        assert_eq!(count(counts, "deprecated"), None, "the vendor's day has passed, and it is served");
+
+        // Who was told of a day hears when it is none any more.
+        let belief = Belief { expires_on: Some(end.on), ..Belief::default() };
+        told::save(&mut tx, "v", &ModelId::from("a"), &belief).await.unwrap();
+        feeds::save_ends(&mut tx, &ends, &VendorEnds::new()).await.unwrap();
+        assert_eq!(told::concerned(&mut tx).await.unwrap(), ["v"]);
     }
 
     async fn a_list_is_kept_once_and_every_fetch_is_recorded(test) {

@@ -16,7 +16,7 @@ use crate::domain::week::{Activity, Week, dearest, slot_of};
 use crate::mail::admin::Desk;
 use crate::mail::alert::{Named, Names};
 use crate::mail::report::{self, Platform, Told, TopUser};
-use crate::store::outbox::{self, Mail};
+use crate::store::outbox::Mail;
 use crate::store::rollups::{self, Grain, Group, Query};
 use crate::store::told::Recipient;
 use crate::store::{self, Tx, directory, reports};
@@ -63,7 +63,7 @@ async fn tell_users(context: &Context, week: Week, names: &Names, now: DateTime<
         after = *last;
         let mails = reports_of(context, &mut tx, &numbers, week, names).await?;
         drop(tx);
-        told += enqueue(context, &mails, now).await?;
+        told += post(context, &mails, now).await?;
     }
 }
 
@@ -160,7 +160,7 @@ async fn tell_admins(context: &Context, week: Week, names: &Names, now: DateTime
     let sender = context.sender();
     let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
     let mails = report::to_admins(&desk, week, &told, &platform, &names)?;
-    enqueue(context, &mails, now).await
+    post(context, &mails, now).await
 }
 
 /// What admins hear beside.
@@ -201,15 +201,15 @@ fn amount(dollars: Decimal) -> Option<NanoUsd> {
     NanoUsd::from_decimal(dollars)
 }
 
-/// Enqueues reports; gives how many are new.
-async fn enqueue(context: &Context, mails: &[Mail], now: DateTime<Utc>) -> Result<usize, Error> {
+/// Posts reports; gives how many are new.
+async fn post(context: &Context, mails: &[Mail], now: DateTime<Utc>) -> Result<usize, Error> {
     if mails.is_empty() {
         return Ok(0);
     }
     let mut tx = context.db.write().await?;
     let mut kinds = Vec::new();
     for mail in mails {
-        if outbox::enqueue(&mut tx, mail, now).await? {
+        if context.post(&mut tx, mail, now).await? {
             kinds.push(mail.kind.as_str());
         }
     }

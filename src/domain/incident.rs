@@ -95,6 +95,8 @@ pub struct Timing {
     pub keep_firing: TimeDelta,
     /// After how long it is told again; `None`: never.
     pub remind_after: Option<TimeDelta>,
+    /// Whether its end is told: that a new month began is no news.
+    pub tells_end: bool,
 }
 
 /// Why a mail is due, or not.
@@ -163,7 +165,7 @@ pub fn step(
         }
         Phase::Firing if !found && now - incident.last_found_at >= timing.keep_firing => {
             (incident.phase, incident.resolved_at) = (Phase::Resolved, Some(now));
-            if incident.told.is_some() { Step::Resolved } else { Step::Nothing }
+            if incident.told.is_some() && timing.tells_end { Step::Resolved } else { Step::Nothing }
         }
         // In the quiet before the end nothing is told: it may be over.
         Phase::Firing if !found => Step::Nothing,

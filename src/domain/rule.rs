@@ -88,12 +88,13 @@ impl Settings {
 
     /// The rule's patience.
     #[must_use]
-    pub fn timing(&self) -> Timing {
+    pub fn timing(&self, rule: Rule) -> Timing {
         let remind = (self.remind_hours > 0).then(|| TimeDelta::hours(i64::from(self.remind_hours)));
         Timing {
             hold: TimeDelta::minutes(i64::from(self.for_minutes)),
             keep_firing: TimeDelta::minutes(i64::from(self.keep_firing_minutes)),
             remind_after: remind,
+            tells_end: !matches!(rule, Rule::Budget | Rule::Margin | Rule::UserSpendOutlier),
         }
     }
 }

@@ -21,8 +21,6 @@ pub enum Whose {
     User,
     /// What a resource costs.
     Resource,
-    /// How many executions come in; the number is 0.
-    Arrivals,
 }
 
 impl Whose {
@@ -31,7 +29,6 @@ impl Whose {
             Self::Total => 0,
             Self::User => 1,
             Self::Resource => 2,
-            Self::Arrivals => 3,
         }
     }
 }

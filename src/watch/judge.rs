@@ -34,8 +34,6 @@ const BAD_OUTPUT_DAYS: i64 = 14;
 const READING_FRESH: TimeDelta = TimeDelta::minutes(11);
 /// From this share of a cap or plan on, in percent, the exact sum of the user's own day or month is worth its price.
 const NEAR_PERCENT: i128 = 45;
-const HOURS_PER_DAY: i64 = 24;
-const QUARTERS_PER_HOUR: i64 = QUARTERS_PER_DAY / HOURS_PER_DAY;
 const QUARTER_S: i64 = 900;
 
 /// Everything that holds now.
@@ -467,12 +465,9 @@ impl Judge<'_> {
     async fn daemon(&mut self) -> store::Result<()> {
         let now = self.picture.now;
         if let Some(rule) = self.rules.on(Rule::IngestSilent) {
-            let arrivals = baselines::load(&mut self.tx, Whose::Arrivals, &[0]).await?.remove(&0).unwrap_or_default();
-            let last = rollups::extent(&mut self.tx).await?.map(|(_, last)| (last + 1) * QUARTER_S);
-            let last = last.and_then(|last| DateTime::from_timestamp(last, 0));
-            let hour = quarter_of(now).div_euclid(QUARTERS_PER_HOUR);
-            let silent = account::ingest_silent(rule, &arrivals.hours.expect(hour), last, now);
-            self.found.extend(silent.map(plain));
+            if let Some(silence) = self.silence(rule).await? {
+                self.found.extend(account::ingest_silent(rule, &silence).map(plain));
+            }
         }
         if let Some(rule) = self.rules.on(Rule::MailStuck) {
             let queue = outbox::queue(&mut self.tx).await?;
@@ -480,6 +475,24 @@ impl Judge<'_> {
             self.found.extend(account::mail_stuck(rule, queue.oldest_pending, waiting, now).map(plain));
         }
         Ok(())
+    }
+
+    /// The time since the last execution, once it is long.
+    async fn silence(&mut self, rule: &Settings) -> store::Result<Option<account::Silence>> {
+        let Some((_, last)) = rollups::extent(&mut self.tx).await? else { return Ok(None) };
+        let lasts = TimeDelta::seconds(self.picture.now.timestamp() - (last + 1) * QUARTER_S);
+        if lasts.as_seconds_f64() < rule.threshold * 3600.0 {
+            return Ok(None);
+        }
+        let (from, until) = (last + 1, quarter_of(self.picture.now));
+        let mut came = [0; 2];
+        for (came, days) in came.iter_mut().zip([1, 7]) {
+            let ago = days * QUARTERS_PER_DAY;
+            let query = Query { grain: Grain::Quarters, slots: (from - ago, until - ago), user: None, by: &[] };
+            *came = rollups::sums(&mut self.tx, query).await?.iter().map(|(_, sums)| sums.executions).sum();
+        }
+        let [day_before, week_before] = came;
+        Ok(Some(account::Silence { lasts, day_before, week_before }))
     }
 
     /// Adds to each finding its largest parts, by name.

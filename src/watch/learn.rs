@@ -66,9 +66,7 @@ async fn learn_hour(tx: &mut Tx, hour: i64) -> Result<(), Error> {
     let spent = |learnt: &mut Learnt, sums: &Measures| learnt.hours.close(hour, dollars(sums.spent()));
     update(tx, Whose::User, &summed(&lines, |key| key.user), spent).await?;
     update(tx, Whose::Resource, &summed(&lines, |key| key.resource), spent).await?;
-    update(tx, Whose::Total, &summed(&lines, |_| 0), spent).await?;
-    let arrived = |learnt: &mut Learnt, sums: &Measures| learnt.hours.close(hour, count(sums.executions));
-    update(tx, Whose::Arrivals, &summed(&lines, |_| 0), arrived).await
+    update(tx, Whose::Total, &summed(&lines, |_| 0), spent).await
 }
 
 async fn learn_day(tx: &mut Tx, day: i64) -> Result<(), Error> {
@@ -94,11 +92,6 @@ async fn learn_day(tx: &mut Tx, day: i64) -> Result<(), Error> {
 pub(super) fn month_of(day: i64) -> i64 {
     let date = DateTime::UNIX_EPOCH.date_naive() + TimeDelta::days(day);
     i64::from(date.year()) * 12 + i64::from(date.month0())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "statistics of counts")]
-fn count(number: i64) -> f64 {
-    number as f64
 }
 
 fn summed(lines: &[(Key, Measures)], by: impl Fn(&Key) -> i64) -> BTreeMap<i64, Measures> {

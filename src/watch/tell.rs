@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::config::Config;
 use crate::domain::alert::{Rule, Subject};
 use crate::domain::finding::Finding;
-use crate::domain::incident::{self, Incident, Phase, Step, Timing};
-use crate::domain::rule::Settings;
+use crate::domain::incident::{self, Incident, Step, Timing};
 use crate::domain::silence::Silence;
 use crate::job::{Context, Error, notices};
 use crate::mail::admin::Desk;
@@ -67,11 +66,10 @@ async fn advance(
             .as_ref()
             .or(before.as_ref().map(|before| &before.finding))
             .is_some_and(|finding| silences.iter().any(|silence| silence.covers(finding, now)));
-        let was_found = found.is_some();
         let (after, step) = incident::step(before.clone(), found, timing, is_muted, now);
         match (&before, &after) {
             (Some(before), None) => incidents::forget(tx, &before.id).await?,
-            (_, Some(after)) if was_found || step != Step::Nothing || after.phase == Phase::Resolved => {
+            (before, Some(after)) if step != Step::Nothing || is_worth_saving(before.as_ref(), after) => {
                 incidents::save(tx, after).await?;
             }
             _ => {}
@@ -84,10 +82,22 @@ async fn advance(
     Ok(kinds)
 }
 
+/// What only goes on is kept every quarter of an hour: rules are no more exact than that about how long it is over.
+const KEPT_EVERY: TimeDelta = TimeDelta::minutes(15);
+
+fn is_worth_saving(before: Option<&Incident>, after: &Incident) -> bool {
+    before.is_none_or(|before| {
+        before.phase != after.phase
+            || before.finding.level != after.finding.level
+            || after.last_found_at - before.last_found_at >= KEPT_EVERY
+    })
+}
+
 /// A rule that was switched off ends its incidents at once.
 fn timing(config: &Config, rule: Rule) -> Timing {
-    let off = Timing { hold: chrono::TimeDelta::zero(), keep_firing: chrono::TimeDelta::zero(), remind_after: None };
-    config.rules.on(rule).map_or(off, Settings::timing)
+    let zero = TimeDelta::zero();
+    let off = Timing { hold: zero, keep_firing: zero, remind_after: None, tells_end: true };
+    config.rules.on(rule).map_or(off, |settings| settings.timing(rule))
 }
 
 /// Enqueues what a step tells to the user concerned, to the admins, and to the channels that are on.

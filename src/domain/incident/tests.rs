@@ -29,6 +29,7 @@ fn timing() -> Timing {
         hold: TimeDelta::minutes(10),
         keep_firing: TimeDelta::minutes(30),
         remind_after: Some(TimeDelta::minutes(120)),
+        tells_end: true,
     }
 }
 

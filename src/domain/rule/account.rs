@@ -1,25 +1,30 @@
 //! Dead-man's switches: what always came and no longer comes, what should leave and does not.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::alert::{Rule, Subject};
-use super::super::baseline::Expectation;
 use super::super::finding::{Evidence, Finding, Window};
-use super::Settings;
+use super::{Settings, share};
 
-/// No execution came for so many hours as the threshold says, although at this time of the week at least `samples` an
-/// hour are usual.
+/// No execution came for so many hours as the threshold says, although in the same hours of the day before and of the
+/// week before at least `samples` an hour did: who rests at night or at week-ends is not silent.
 #[must_use]
-pub fn ingest_silent(
-    settings: &Settings,
-    usual_per_hour: &Expectation,
-    last: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Option<Finding> {
-    let Expectation::Usual { expected, .. } = usual_per_hour else { return None };
-    let hours = (now - last?).as_seconds_f64() / 3600.0;
-    let holds = *expected >= f64::from(settings.samples) && hours >= settings.threshold;
-    holds.then(|| of_daemon(Rule::IngestSilent, settings, hours, Some(*expected)))
+pub fn ingest_silent(settings: &Settings, silence: &Silence) -> Option<Finding> {
+    let hours = silence.lasts.as_seconds_f64() / 3600.0;
+    let usual = std::cmp::min(silence.day_before, silence.week_before);
+    let holds = hours >= settings.threshold && share(usual, 1) >= hours * f64::from(settings.samples);
+    holds.then(|| of_daemon(Rule::IngestSilent, settings, hours, Some(share(usual, 1) / hours)))
+}
+
+/// A time without executions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// How long it lasts.
+    pub lasts: TimeDelta,
+    /// Executions in the same hours of the day before.
+    pub day_before: i64,
+    /// Executions in the same hours of the week before.
+    pub week_before: i64,
 }
 
 /// A mail waits longer than the threshold's minutes.
@@ -54,30 +59,18 @@ fn of_daemon(rule: Rule, settings: &Settings, value: f64, expected: Option<f64>)
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::super::fixtures::settings;
     use super::*;
-    use crate::domain::baseline::{Baseline, Grain};
 
     #[test]
     fn silence_is_told_where_there_usually_is_none() {
-        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let hour = now.timestamp() / 3600;
-        let usual = |per_hour: f64| {
-            let mut baseline = Baseline::new(Grain::Hour);
-            for slot in hour - 24 * 30..hour {
-                baseline.close(slot, per_hour);
-            }
-            baseline.expect(hour)
+        let check = |minutes, day_before, week_before| {
+            let silence = Silence { lasts: TimeDelta::minutes(minutes), day_before, week_before };
+            ingest_silent(&settings(Rule::IngestSilent), &silence).is_some()
         };
-        let check = |per_hour, minutes| {
-            let last = Some(now - TimeDelta::minutes(minutes));
-            ingest_silent(&settings(Rule::IngestSilent), &usual(per_hour), last, now).is_some()
-        };
-        assert!(check(100.0, 130));
-        assert!(!check(100.0, 110) && !check(5.0, 600));
-        assert_eq!(ingest_silent(&settings(Rule::IngestSilent), &usual(100.0), None, now), None, "none ever came");
+        assert!(check(120, 40, 400));
+        assert!(!check(119, 400, 400), "not for long enough");
+        assert!(!check(120, 39, 400) && !check(120, 400, 39), "quiet then as well");
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     // Nobody answers there, at once.
     command.env("OPENROUTER_MONITOR__OPENROUTER__BASE_URL", "http://127.0.0.1:1/api/v1");
     command.env("OPENROUTER_MONITOR__HTTP__LISTEN", "127.0.0.1:0");
+    // No test asks vendors' feeds, wherever it runs.
+    for feed in ["DEPRECATIONS_INFO", "MODEL_EOL", "LITELLM"] {
+        command.env(format!("OPENROUTER_MONITOR__FEEDS__{feed}"), "off");
+    }
     command
 }
 

@@ -54,21 +54,22 @@ async fn a_clock_that_jumps_back_repeats_nothing() {
 #[tokio::test]
 async fn a_failure_is_tried_again_after_a_while_that_doubles() {
     let world = World::new().await;
+    let runner = Runner::of(Arc::clone(&world.context), &["models"]);
     world.openrouter.list_is(503, "");
     let mut waits = Vec::new();
-    world.runner.run_due().await;
+    runner.run_due().await;
     for _ in 0..4 {
-        let next = world.runner.next_due(world.context.now()).expect("another attempt");
+        let next = runner.next_due(world.context.now()).expect("another attempt");
         waits.push((next - world.context.now()).num_seconds());
         world.clock.set(next);
-        world.runner.run_due().await;
+        runner.run_due().await;
     }
     for (wait, base) in waits.iter().zip([60, 120, 240, 480]) {
         assert!((base..=base + base / 10).contains(wait), "{waits:?}");
     }
     world.openrouter.list(&[model("a/a")]);
-    world.clock.set(world.runner.next_due(world.context.now()).unwrap());
-    assert!(world.runner.run_due().await.iter().any(|report| matches!(report.ended, Ended::Ok(_))));
+    world.clock.set(runner.next_due(world.context.now()).unwrap());
+    assert!(runner.run_due().await.iter().any(|report| matches!(report.ended, Ended::Ok(_))));
 }
 
 #[tokio::test]
@@ -89,6 +90,7 @@ async fn a_job_that_fails_for_good_is_told_once_and_so_is_its_success() {
         for _ in 0..days * 48 {
             world.clock.advance(TimeDelta::minutes(30));
             world.runner.run_due().await;
+            world.deliver().await;
         }
         world.mails().await.iter().map(|mail| mail.subject.clone()).collect::<Vec<_>>()
     };

@@ -464,10 +464,10 @@ impl Judge<'_> {
     /// The daemon's own dead-man's switches.
     async fn daemon(&mut self) -> store::Result<()> {
         let now = self.picture.now;
-        if let Some(rule) = self.rules.on(Rule::IngestSilent) {
-            if let Some(silence) = self.silence(rule).await? {
-                self.found.extend(account::ingest_silent(rule, &silence).map(plain));
-            }
+        if let Some(rule) = self.rules.on(Rule::IngestSilent)
+            && let Some(silence) = self.silence(rule).await?
+        {
+            self.found.extend(account::ingest_silent(rule, &silence).map(plain));
         }
         if let Some(rule) = self.rules.on(Rule::MailStuck) {
             let queue = outbox::queue(&mut self.tx).await?;

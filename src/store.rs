@@ -47,6 +47,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The writer's cache, negative for kibibytes as SQLite has it: 32 MiB, against 2 by default.
 const WRITER_CACHE_KB: &str = "-32768";
+/// Rows that SQLite reads ahead of who takes them: they take turns no more often than need be.
+const ROWS_AHEAD: usize = 1024;
 /// Pages of 4 KiB in SQLite's log, from which on it is written into the file: 32 MiB, against 4 by default.
 const CHECKPOINT_PAGES: &str = "8192";
 /// What a log that once was long is cut to: 64 MiB.
@@ -367,6 +369,7 @@ async fn open_sqlite(url: &str, durability: Durability) -> Result<Pool> {
         .synchronous(if durability == Durability::Full { SqliteSynchronous::Full } else { SqliteSynchronous::Off })
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging();
     // A batch of executions touches some thousand pages: they are to stay in memory until the commit, and to travel from
     // the log into the file not after each one but together.

@@ -69,4 +69,6 @@ CREATE TABLE balances (
     PRIMARY KEY (account, at)
 );
 
+CREATE INDEX balances_by_time ON balances (at);
+
 ALTER TABLE users ADD COLUMN low_credit_usd TEXT;

@@ -269,7 +269,7 @@ async fn a_cap_is_told_once_a_level_and_a_day() {
     let mut world = working().await;
     world.directory(&[json!({"user": {"id": "w", "email": "u@platform.example", "daily_limit_usd": 10, "timezone": "Asia/Kolkata"}})]).await;
     let mut seen = world.mails().await.len();
-    let budget = vec![to_user("budget")];
+    let budget = [to_user("budget")];
     for (spends, expected) in
         [(0.3, &[][..]), (0.3, &budget[..]), (0.1, &[]), (0.2, &budget[..]), (0.2, &budget[..]), (0.5, &[])]
     {

@@ -1,3 +1,5 @@
+//! What mails about incidents say: every rule and step, also with figures and names that nobody should send.
+
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 

@@ -2,6 +2,7 @@
 
 pub mod feeds;
 pub mod load;
+pub mod models;
 pub mod notify;
 pub mod rules;
 
@@ -9,15 +10,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use chrono::TimeDelta;
 use chrono_tz::Tz;
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::domain::lifecycle::Patience;
 use crate::domain::schedule::Schedule;
 use crate::feeds::Feed;
+
+pub use models::Models;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -89,18 +90,6 @@ pub struct OpenRouter {
     pub management_key: Option<SecretString>,
     /// How long a call may take, in seconds.
     pub timeout_seconds: u64,
-}
-
-/// `[models]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Models {
-    /// Hours that a model must be absent before users hear that it is gone.
-    pub removed_after_hours: u32,
-    /// The same for models that vanished together with many others.
-    pub bulk_removed_after_hours: u32,
-    /// A list that has less than this share of the last good one's models is refused; 0 believes any.
-    pub keep_percent_min: u8,
 }
 
 /// `[mail]`
@@ -238,12 +227,6 @@ impl Default for OpenRouter {
     }
 }
 
-impl Default for Models {
-    fn default() -> Self {
-        Self { removed_after_hours: 24, bulk_removed_after_hours: 7 * 24, keep_percent_min: 50 }
-    }
-}
-
 impl Default for Mail {
     fn default() -> Self {
         Self {
@@ -332,9 +315,6 @@ impl Config {
         }
         check("openrouter.base_url", check_http(&self.openrouter.base_url));
         check("openrouter.timeout_seconds", in_range(self.openrouter.timeout_seconds, 1, 600));
-        check("models.removed_after_hours", in_range(u64::from(self.models.removed_after_hours), 1, 24 * 90));
-        check("models.bulk_removed_after_hours", in_range(u64::from(self.models.bulk_removed_after_hours), 1, 24 * 90));
-        check("models.keep_percent_min", in_range(u64::from(self.models.keep_percent_min), 0, 100));
         if let Some(url) = &self.mail.smtp_url {
             check("mail.smtp_url", check_smtp(url.expose_secret()));
         }
@@ -374,6 +354,7 @@ impl Config {
         check("links.model", check_http(&self.links.model.replace("{id}", "a/b")));
         check("log.level", check_level(&self.log.level));
         found.extend(self.feeds.problems());
+        found.extend(self.models.problems());
         found
     }
 
@@ -386,15 +367,6 @@ impl Config {
             _ => false,
         };
         self.jobs.schedule(job).filter(|_| !idle)
-    }
-
-    /// How long an absence must last.
-    #[must_use]
-    pub fn patience(&self) -> Patience {
-        Patience {
-            removed_after: TimeDelta::hours(i64::from(self.models.removed_after_hours)),
-            bulk_removed_after: TimeDelta::hours(i64::from(self.models.bulk_removed_after_hours)),
-        }
     }
 
     /// Where the daemon keeps what is its own.

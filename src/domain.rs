@@ -2,11 +2,14 @@
 //!
 //! Nothing here does I/O, awaits, reads a clock or knows SQL; what needs the time takes `now`.
 
+pub mod ability;
 pub mod alert;
 pub mod announcement;
 pub mod answer;
 pub mod baseline;
+pub mod bill;
 pub mod catalog;
+pub mod chain;
 pub mod change;
 pub mod channel;
 pub mod detect;
@@ -22,6 +25,7 @@ pub mod model_id;
 pub mod money;
 pub mod news;
 pub mod outcome;
+pub mod peak;
 pub mod period;
 pub mod price;
 pub mod price_book;
@@ -33,6 +37,7 @@ pub mod replacement;
 pub mod rollup;
 pub mod rule;
 pub mod schedule;
+pub mod settled;
 pub mod silence;
 pub mod vendor_end;
 pub mod vendor_id;

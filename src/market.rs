@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::lifecycle::{Known, State, Tracked};
 use crate::domain::model_id::ModelId;
 use crate::domain::price_book::PriceBook;
-use crate::domain::replacement::{self, Candidate, Mix, Shelf};
+use crate::domain::replacement::{self, Candidate, Mix, Needs, Shelf};
 use crate::domain::vendor_end::{self, VendorEnds};
 use crate::job::Context;
 use crate::store;
@@ -80,7 +80,7 @@ impl Market {
 
 /// Ranked once a list, so that asking costs nothing.
 fn replacements(known: &Known, ends: &VendorEnds) -> BTreeMap<ModelId, Vec<Candidate>> {
-    let (shelf, named) = (Shelf::of(known), vendor_end::named(ends));
+    let (shelf, named) = (Shelf::of(known, ends), vendor_end::named(ends));
     let stays = |tracked: &Tracked| tracked.state == State::Listed && tracked.model.expires_on.date().is_none();
     let going = known
         .iter()
@@ -88,7 +88,7 @@ fn replacements(known: &Known, ends: &VendorEnds) -> BTreeMap<ModelId, Vec<Candi
     going
         .map(|(id, tracked)| {
             let vendor = named.get(id).map_or(&[][..], Vec::as_slice);
-            let mut best = replacement::replacements(&shelf, tracked, vendor, Mix::default());
+            let mut best = replacement::replacements(&shelf, tracked, vendor, Mix::default(), Needs::default());
             best.truncate(REPLACEMENTS_MAX);
             (id.clone(), best)
         })

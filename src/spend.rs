@@ -155,11 +155,11 @@ pub async fn sum(tx: &mut Tx, period: Period, user: Option<i64>, by: Group) -> s
     Ok(sums)
 }
 
-/// The tokens of a user's usual execution on each model they used in the last month, where enough is known of it.
+/// What ran for a user on each model in the last month.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn mixes(tx: &mut Tx, user: &str, now: DateTime<Utc>) -> store::Result<BTreeMap<ModelId, Mix>> {
+pub async fn recent(tx: &mut Tx, user: &str, now: DateTime<Utc>) -> store::Result<BTreeMap<ModelId, Measures>> {
     let (by, zone, user) = (Group::Model, Tz::UTC, Some(user.to_owned()));
     let question = Question { by, since: None, until: None, zone, per_day: false, user };
     let mut sums: BTreeMap<ModelId, Measures> = BTreeMap::new();
@@ -168,11 +168,14 @@ pub async fn mixes(tx: &mut Tx, user: &str, now: DateTime<Utc>) -> store::Result
             *sums.entry(model).or_default() += line.sums;
         }
     }
-    let mix = |sums: Measures| {
-        let each = |tokens: i64| u64::try_from(tokens / std::cmp::max(sums.executions, 1)).unwrap_or(0);
-        let mix =
-            Mix { input: each(sums.input_tokens), cached: each(sums.cached_tokens), output: each(sums.output_tokens) };
-        (sums.executions >= MIX_EXECUTIONS_MIN && mix.input + mix.output > 0).then_some(mix)
-    };
-    Ok(sums.into_iter().filter_map(|(model, sums)| Some((model, mix(sums)?))).collect())
+    Ok(sums)
+}
+
+/// The tokens of the usual one of some executions, where enough is known of them.
+#[must_use]
+pub fn mix(sums: &Measures) -> Option<Mix> {
+    let each = |tokens: i64| u64::try_from(tokens / std::cmp::max(sums.executions, 1)).unwrap_or(0);
+    let mix =
+        Mix { input: each(sums.input_tokens), cached: each(sums.cached_tokens), output: each(sums.output_tokens) };
+    (sums.executions >= MIX_EXECUTIONS_MIN && mix.input + mix.output > 0).then_some(mix)
 }

@@ -13,6 +13,7 @@ use super::change::{Change, ChangeKind};
 use super::diff;
 use super::model::Model;
 use super::model_id::ModelId;
+use super::settled::{Settled, Settlement};
 
 /// Fetches that must have missed a model before it counts as removed.
 const FETCHES_MIN: u32 = 2;
@@ -27,18 +28,24 @@ const FAMILY_ROWS_MIN: usize = 5;
 /// When the single-model call gives no usable answer for so long, the list alone decides.
 const UNANSWERED_MAX: TimeDelta = TimeDelta::days(7);
 
-/// How long an absence must last.
+/// How long an absence must last, and a change hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// For a model that vanished alone.
     pub removed_after: TimeDelta,
     /// For one that vanished in a bulk event.
     pub bulk_removed_after: TimeDelta,
+    /// How long other prices must hold.
+    pub repriced_after: TimeDelta,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { removed_after: TimeDelta::hours(24), bulk_removed_after: TimeDelta::days(7) }
+        Self {
+            removed_after: TimeDelta::hours(24),
+            bulk_removed_after: TimeDelta::days(7),
+            repriced_after: TimeDelta::hours(48),
+        }
     }
 }
 
@@ -57,6 +64,8 @@ pub struct Tracked {
     pub expiry_since: DateTime<Utc>,
     /// The id that took over its canonical slug when it vanished.
     pub successor: Option<ModelId>,
+    /// What of its prices and abilities has held.
+    pub settled: Settled,
 }
 
 /// Where a model stands.
@@ -138,6 +147,8 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// Bulk events that began with this list.
     pub bulk: Vec<BulkEvent>,
+    /// Changes that have held by now.
+    pub settled: Vec<Settlement>,
 }
 
 /// Everything known, by id.
@@ -180,7 +191,7 @@ pub fn step(
 
     for model in list.models.values() {
         let taken_over = renames.values().any(|successor| *successor == model.id);
-        step.see(model, now, !first && !taken_over);
+        step.see(model, now, (first, !first && !taken_over), patience);
     }
     let absent: Vec<ModelId> = step.tracked.keys().filter(|id| !list.models.contains_key(*id)).cloned().collect();
     for id in absent {
@@ -197,13 +208,21 @@ impl Tracked {
     #[must_use]
     pub fn at_vendor(id: ModelId, now: DateTime<Utc>) -> Self {
         let first_seen = DateTime::default();
-        let (state, successor) = (State::Listed, None);
-        Self { model: Model::unlisted(id), state, first_seen, last_seen: now, expiry_since: first_seen, successor }
+        Self {
+            model: Model::unlisted(id),
+            state: State::Listed,
+            first_seen,
+            last_seen: now,
+            expiry_since: first_seen,
+            successor: None,
+            settled: Settled::default(),
+        }
     }
 
     /// Times that have not come yet are those of a clock that was ahead; they would hold up every conclusion.
     fn not_ahead_of(mut self, now: DateTime<Utc>) -> Self {
         self.expiry_since = std::cmp::min(self.expiry_since, now);
+        self.settled.not_ahead_of(now);
         match &mut self.state {
             State::Listed => {}
             State::Missing(absence) | State::Unlisted(absence) | State::Removed(absence, _) => {
@@ -219,22 +238,14 @@ impl Step {
         self.changes.push(Change { at, model: model.clone(), kind, before, after });
     }
 
-    fn see(&mut self, listed: &Model, now: DateTime<Utc>, is_news: bool) {
+    /// `is_first`: the list is the first ever; `is_news`: a new row in it is told.
+    fn see(&mut self, listed: &Model, now: DateTime<Utc>, (is_first, is_news): (bool, bool), patience: Patience) {
         let Some(old) = self.tracked.get(&listed.id).cloned() else {
-            let (model, id) = (listed.clone(), listed.id.clone());
-            let fresh = Tracked {
-                model,
-                state: State::Listed,
-                first_seen: now,
-                last_seen: now,
-                expiry_since: now,
-                successor: None,
-            };
-            self.tracked.insert(id.clone(), fresh);
+            self.begin(listed, now, if is_first { Settled::at_once } else { Settled::new });
             if is_news {
-                self.record(now, &id, (ChangeKind::Added, Value::Null, json!(listed.name)));
+                self.record(now, &listed.id, (ChangeKind::Added, Value::Null, json!(listed.name)));
                 if let Some(difference) = diff::expiry(super::model::Expiry::None, listed.expires_on) {
-                    self.record(now, &id, difference);
+                    self.record(now, &listed.id, difference);
                 }
             }
             return;
@@ -246,9 +257,25 @@ impl Step {
         for difference in diff::differences(&old.model, &model) {
             self.record(now, &listed.id, difference);
         }
+        let mut settled = old.settled;
+        self.settled.extend(settled.observe(&old.model, &model, patience.repriced_after, now));
         let expiry_since = if model.expires_on == old.model.expires_on { old.expiry_since } else { now };
-        let seen = Tracked { model, state: State::Listed, last_seen: now, expiry_since, successor: None, ..old };
+        let seen =
+            Tracked { model, state: State::Listed, last_seen: now, expiry_since, successor: None, settled, ..old };
         self.tracked.insert(listed.id.clone(), seen);
+    }
+
+    fn begin(&mut self, listed: &Model, now: DateTime<Utc>, settled: fn(&Model, DateTime<Utc>) -> Settled) {
+        let fresh = Tracked {
+            model: listed.clone(),
+            state: State::Listed,
+            first_seen: now,
+            last_seen: now,
+            expiry_since: now,
+            successor: None,
+            settled: settled(listed, now),
+        };
+        self.tracked.insert(listed.id.clone(), fresh);
     }
 
     fn miss(&mut self, id: &ModelId, now: DateTime<Utc>, bulk: bool, successor: Option<&ModelId>) {

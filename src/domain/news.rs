@@ -1,11 +1,17 @@
 //! Who must be told what of a model: what a user believes is brought in line with what is so, each thing once.
+//!
+//! Its end and its absence are judged here; its prices in [`super::bill`], its abilities in [`super::ability`].
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde_json::Value;
 
+use super::ability::{AbilityNews, Lost};
+use super::bill::{Load, PriceChange, Repricing, Threshold};
 use super::lifecycle::{State, Tracked};
 use super::model_id::ModelId;
+use super::settled::{PRICES, Settlement};
 use super::vendor_end::VendorEnd;
 
 /// Days before the announced end at which a user is reminded.
@@ -30,6 +36,12 @@ pub struct Belief {
     pub gone_since: Option<DateTime<Utc>>,
     /// For each date ever told: the last milestone told of it.
     pub milestones: BTreeMap<NaiveDate, u16>,
+    /// The fetch since when it has the prices they were told last.
+    pub price_since: Option<DateTime<Utc>>,
+    /// The abilities they were told are lost.
+    pub lost: Lost,
+    /// The absence of which they were told that nothing is concluded from it yet.
+    pub missing_since: Option<DateTime<Utc>>,
 }
 
 /// Something to tell a user about a model.
@@ -65,6 +77,17 @@ pub enum News {
         /// The end that is announced now.
         expires_on: Option<NaiveDate>,
     },
+    /// Their own executions on it fail, and the list does not have it.
+    Missing {
+        /// Since this fetch.
+        since: DateTime<Utc>,
+        /// How many failed lately.
+        failed: i64,
+    },
+    /// It has other prices.
+    Repriced(Box<Repricing>),
+    /// It lost or regained abilities.
+    Ability(AbilityNews),
 }
 
 impl Belief {
@@ -87,6 +110,9 @@ impl News {
             Self::DateChanged { .. } => "model_date_changed",
             Self::Removed { .. } => "model_removed",
             Self::Returned { .. } => "model_returned",
+            Self::Missing { .. } => "model_missing",
+            Self::Repriced(_) => "model_repriced",
+            Self::Ability(_) => "model_capability",
         }
     }
 
@@ -100,7 +126,11 @@ impl News {
             Self::DateChanged { was, is, since } => {
                 format!("{}/{}/{}", day(was), day(is), since.format("%Y%m%dT%H%M%SZ"))
             }
-            Self::Removed { since, .. } | Self::Returned { since, .. } => since.to_rfc3339(),
+            Self::Removed { since, .. } | Self::Returned { since, .. } | Self::Missing { since, .. } => {
+                since.to_rfc3339()
+            }
+            Self::Repriced(repricing) => repricing.since.to_rfc3339(),
+            Self::Ability(news) => news.key(),
         }
     }
 }
@@ -119,17 +149,71 @@ pub fn due(
     match tracked.state {
         State::Removed(absence, _) => {
             let news = News::Removed { since: absence.since, successor: tracked.successor.clone() };
-            (uses_it && belief.gone_since.is_none()).then_some(news)
+            let concerns = uses_it || belief.missing_since.is_some();
+            (concerns && belief.gone_since.is_none()).then_some(news)
         }
-        State::Listed => match belief.gone_since {
+        State::Listed => match belief.gone_since.or(belief.missing_since) {
             Some(since) => Some(News::Returned { since, expires_on: announced.on }),
             None => date_news(belief, tracked, announced, uses_it, now),
         },
         State::Missing(absence) | State::Unlisted(absence) => {
-            let calm = belief.gone_since.is_none() && now - absence.since >= QUIET_WHILE_MISSING;
+            let calm = belief.gone_since.is_none()
+                && belief.missing_since.is_none()
+                && now - absence.since >= QUIET_WHILE_MISSING;
             calm.then(|| reminder(belief, announced.on?, uses_it, now)).flatten()
         }
     }
+}
+
+/// What a user must be told whose own executions on a model fail as those on one that is not there: that it is missing,
+/// or gone, as soon as the list does not have it. `failed`: how many of theirs did lately.
+#[must_use]
+pub fn failing(belief: &Belief, tracked: &Tracked, failed: i64) -> Option<News> {
+    let is_new = failed > 0 && belief.gone_since.is_none() && belief.missing_since.is_none();
+    let news = match tracked.state {
+        State::Listed | State::Unlisted(_) => None,
+        State::Missing(absence) => Some(News::Missing { since: absence.since, failed }),
+        State::Removed(absence, _) => {
+            Some(News::Removed { since: absence.since, successor: tracked.successor.clone() })
+        }
+    };
+    news.filter(|_| is_new)
+}
+
+/// What a user must be told of a model's prices, who uses it since `began`: all that has held since they were last
+/// told. What is free at OpenRouter's pleasure (`:free`) and now and then shows a price is none of it.
+#[must_use]
+pub fn repriced(
+    belief: &Belief,
+    tracked: &Tracked,
+    began: DateTime<Utc>,
+    settled: &[Settlement],
+    load: Load,
+    threshold: Threshold,
+) -> Option<News> {
+    if tracked.state != State::Listed || tracked.model.id.variant() == Some("free") {
+        return None;
+    }
+    let schedule = |value: &Value| serde_json::from_value(value.clone()).ok();
+    let changes = settled.iter().filter(|change| change.what == PRICES);
+    let changes: Vec<PriceChange> = changes
+        .filter_map(|change| Some((change.since, schedule(&change.before)?, schedule(&change.after)?)))
+        .collect();
+    let known_at = belief.price_since.map_or(began, |told| std::cmp::max(told, began));
+    Repricing::due(&changes, known_at, load, threshold).map(|found| News::Repriced(Box::new(found)))
+}
+
+/// What a user must be told of a model's abilities, who uses it since `began`.
+#[must_use]
+pub fn ability(
+    belief: &Belief,
+    tracked: &Tracked,
+    began: DateTime<Utc>,
+    settled: &[Settlement],
+    context: Option<u64>,
+) -> Option<News> {
+    let found = AbilityNews::due(settled, &belief.lost, began, context).filter(|_| tracked.state == State::Listed);
+    found.map(News::Ability)
 }
 
 /// The belief after the news.
@@ -141,11 +225,14 @@ pub fn learn(mut belief: Belief, news: &News, now: DateTime<Utc>) -> Belief {
             belief.milestones.insert(*on, *milestone);
         }
         News::DateChanged { is, .. } => belief.hear_of(*is, now),
-        News::Removed { since, .. } => belief.gone_since = Some(*since),
+        News::Removed { since, .. } => (belief.gone_since, belief.missing_since) = (Some(*since), None),
         News::Returned { expires_on, .. } => {
-            belief.gone_since = None;
+            (belief.gone_since, belief.missing_since) = (None, None);
             belief.hear_of(*expires_on, now);
         }
+        News::Missing { since, .. } => belief.missing_since = Some(*since),
+        News::Repriced(repricing) => belief.price_since = Some(repricing.since),
+        News::Ability(news) => news.learn(&mut belief.lost),
     }
     belief
 }

@@ -16,7 +16,8 @@ pub type PriceTable = BTreeMap<String, Decimal>;
 const SIGNIFICANT_DIGITS: u32 = 12;
 
 const MINUTES_PER_DAY: u16 = 24 * 60;
-const MINUTES_PER_WEEK: u16 = 7 * MINUTES_PER_DAY;
+/// Minutes of a week, which begins on Monday 00:00 UTC.
+pub const MINUTES_PER_WEEK: u16 = 7 * MINUTES_PER_DAY;
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// What a model costs, as its list entry says it.
@@ -122,7 +123,8 @@ impl PriceSchedule {
 
     /// Compares what is charged cell by cell, so that another notation, or a list polled in another
     /// window (whose base then shows that window's prices), is no change.
-    fn same_as(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
         let minutes = self.break_minutes().chain(other.break_minutes()).collect::<BTreeSet<_>>();
         let tiers = self.break_tokens().chain(other.break_tokens()).collect::<BTreeSet<_>>();
         minutes.iter().all(|minute| {
@@ -130,7 +132,8 @@ impl PriceSchedule {
         })
     }
 
-    fn break_minutes(&self) -> impl Iterator<Item = u16> {
+    /// The minutes of the week at which prices may change, 0 among them.
+    pub fn break_minutes(&self) -> impl Iterator<Item = u16> {
         let scheduled = self.overrides.iter().filter(|entry| entry.window.is_some() || !entry.days.is_empty());
         let edges = scheduled.flat_map(|entry| {
             let (start, end) = entry.window.unwrap_or((0, 0));
@@ -141,7 +144,8 @@ impl PriceSchedule {
         std::iter::once(0).chain(edges.map(|minute| minute % MINUTES_PER_WEEK))
     }
 
-    fn break_tokens(&self) -> impl Iterator<Item = u64> {
+    /// The prompt tokens from which on prices may be others, 0 among them.
+    pub fn break_tokens(&self) -> impl Iterator<Item = u64> {
         std::iter::once(0).chain(
             self.overrides.iter().filter_map(|entry| entry.min_prompt_tokens.map(|tokens| tokens.saturating_add(1))),
         )

@@ -116,6 +116,7 @@ mod tests {
     use super::super::model::Model;
     use super::super::money::NanoUsd;
     use super::super::reading::Usage;
+    use super::super::settled::Settled;
     use super::*;
 
     fn day(day: u32) -> DateTime<Utc> {
@@ -138,6 +139,7 @@ mod tests {
                 last_seen: day(1),
                 expiry_since: day(1),
                 successor: None,
+                settled: Settled::default(),
             };
             (tracked.model.id.clone(), tracked)
         });

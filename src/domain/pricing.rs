@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use rust_decimal::Decimal;
 
 use super::money::NanoUsd;
-use super::price::PriceSchedule;
+use super::price::{PriceSchedule, PriceTable};
 use super::reading::Usage;
 
 const MINUTES_PER_DAY: u32 = 24 * 60;
@@ -24,6 +24,13 @@ const MINUTES_PER_DAY: u32 = 24 * 60;
 /// - The tier is that of all input tokens, the window that of the minute in UTC.
 #[must_use]
 pub fn cost(prices: &PriceSchedule, usage: &Usage, at: DateTime<Utc>) -> NanoUsd {
+    let table = prices.at(minute_of_week(at), usage.input_tokens.unwrap_or(0));
+    charged(&table, usage, 1).and_then(NanoUsd::from_decimal).unwrap_or(NanoUsd(i64::MAX))
+}
+
+/// What the usage of so many requests costs together at the same prices, in dollars; `None` when that is no number.
+#[must_use]
+pub fn charged(prices: &PriceTable, usage: &Usage, requests: u64) -> Option<Decimal> {
     let input = usage.input_tokens.unwrap_or(0);
     let output = usage.output_tokens.unwrap_or(0);
     let read = usage.cached_tokens.unwrap_or(0);
@@ -31,8 +38,7 @@ pub fn cost(prices: &PriceSchedule, usage: &Usage, at: DateTime<Utc>) -> NanoUsd
     let uncached = input.saturating_sub(read.saturating_add(written));
     let reasoning = min(usage.reasoning_tokens.unwrap_or(0), output);
 
-    let table = prices.at(minute_of_week(at), input);
-    let price = |key: &str| table.get(key).copied();
+    let price = |key: &str| prices.get(key).copied();
     let prompt = price("prompt").unwrap_or_default();
     let completion = price("completion").unwrap_or_default();
     let parts = [
@@ -41,12 +47,10 @@ pub fn cost(prices: &PriceSchedule, usage: &Usage, at: DateTime<Utc>) -> NanoUsd
         (written, price("input_cache_write").unwrap_or(prompt)),
         (output - reasoning, completion),
         (reasoning, price("internal_reasoning").unwrap_or(completion)),
-        (1, price("request").unwrap_or_default()),
+        (requests, price("request").unwrap_or_default()),
     ];
-    let total = parts
-        .into_iter()
-        .try_fold(Decimal::ZERO, |total, (units, price)| total.checked_add(price.checked_mul(Decimal::from(units))?));
-    total.and_then(NanoUsd::from_decimal).unwrap_or(NanoUsd(i64::MAX))
+    let mut parts = parts.into_iter();
+    parts.try_fold(Decimal::ZERO, |total, (units, price)| total.checked_add(price.checked_mul(Decimal::from(units))?))
 }
 
 /// What a request of so many tokens would cost if nothing of it were cached.

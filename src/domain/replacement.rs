@@ -135,14 +135,14 @@ impl Candidate {
 /// What could replace a model that was listed once: what the list itself names, then what `vendor` names, then what
 /// is most like it, on the tokens of a usual execution.
 #[must_use]
-pub fn replacements(shelf: &Shelf, tracked: &Tracked, vendor: &[Named], mix: Mix) -> Vec<Candidate> {
+pub fn replacements(shelf: &Shelf, tracked: &Tracked, vendor: &[Named], mix: Mix, needs: Needs) -> Vec<Candidate> {
     let says = |id: &str, says: &str| Named { id: id.to_owned(), says: says.to_owned() };
     let renamed = tracked.successor.as_ref();
     let renamed = renamed.map(|id| says(id.as_str(), "OpenRouter lists the same model under this id now"));
     let target = tracked.model.alias_target.as_ref().map(|id| says(id, "the alias stood for this model"));
     let named: Vec<Named> = renamed.into_iter().chain(target).chain(vendor.iter().cloned()).collect();
     let model = &tracked.model;
-    shelf.rank(&Lost { id: model.id.as_str(), last: Some(model), named: &named, mix, needs: Needs::default() })
+    shelf.rank(&Lost { id: model.id.as_str(), last: Some(model), named: &named, mix, needs })
 }
 
 impl Shelf {

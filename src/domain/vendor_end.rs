@@ -208,6 +208,7 @@ mod tests {
 
     use super::super::lifecycle::Tracked;
     use super::super::model::Model;
+    use super::super::settled::Settled;
     use super::*;
 
     fn at(day: u32) -> DateTime<Utc> {
@@ -219,7 +220,8 @@ mod tests {
             let model = Model::parse(&json!({"id": id, "canonical_slug": id.split(':').next()}), at(1)).unwrap();
             let first = at(1);
             let state = State::Listed;
-            Tracked { model, state, first_seen: first, last_seen: first, expiry_since: first, successor: None }
+            let settled = Settled::default();
+            Tracked { model, state, first_seen: first, last_seen: first, expiry_since: first, successor: None, settled }
         };
         ids.iter().map(|id| (ModelId::from(*id), tracked(id))).collect()
     }

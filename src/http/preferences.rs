@@ -137,7 +137,7 @@ async fn user(tx: &mut Tx, token: &str) -> Result<String, Error> {
 }
 
 async fn page(site: &Site, tx: &mut Tx, user: &str, named: Option<MailKind>, done: &Done) -> Result<Response, Error> {
-    let stopped = preferences::stopped(tx, user, user).await?;
+    let stopped = preferences::stopped(tx, &[user.to_owned()]).await?;
     let kind_view = |kind: MailKind| {
         let is_stopped = stopped.contains(&(user.to_owned(), kind.as_str().to_owned()));
         json!({ "kind": kind.as_str(), "title": kind.what(), "stopped": is_stopped, "urgent": kind.is_urgent() })

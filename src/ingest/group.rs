@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::Receipt;
 use crate::directory::mail_token;
 use crate::domain::execution::{Execution, day_of};
+use crate::domain::peak;
 use crate::domain::rollup::{Key, Measures, Rollup};
 use crate::job::Context;
 use crate::store::executions::{self, Row};
 use crate::store::names::{Fresh, Names};
-use crate::store::{self, Tx, directory, rollups};
+use crate::store::{self, Tx, directory, peaks, rollups};
 
 /// How often a group is tried when others write the same rows at the same time.
 const ATTEMPTS_MAX: usize = 5;
@@ -21,6 +22,7 @@ const CAREFUL_GROUPS: u32 = 20;
 pub struct Groups {
     context: Arc<Context>,
     names: Names,
+    peaks: peak::Known,
     careful: u32,
 }
 
@@ -35,7 +37,7 @@ impl Groups {
     /// A writer to the store of a context.
     #[must_use]
     pub fn new(context: Arc<Context>) -> Self {
-        Self { context, names: Names::default(), careful: 0 }
+        Self { context, names: Names::default(), peaks: peak::Known::default(), careful: 0 }
     }
 
     /// Writes the rows of some requests; gives what became of each request.
@@ -74,8 +76,11 @@ impl Groups {
             return Ok(None);
         }
         rollups::add(&mut tx, &rolled_up(&new)).await?;
+        let higher = self.peaks.higher(new.iter().map(|row| (row.user, row.model, row.execution)));
+        peaks::raise(&mut tx, &higher).await?;
         tx.commit().await?;
         self.names.keep(fresh);
+        self.peaks.keep(higher);
         self.context.metrics.usage.executed(new.iter().map(|row| row.execution));
         Ok(Some(receipts(requests, &rows)))
     }

@@ -94,7 +94,7 @@ async fn fetch(context: &Context, known: &Known, now: DateTime<Utc>) -> Result<F
 /// Asks for each model whose end would be concluded whether it is still served. Nobody is waited for long: what is
 /// not known in time is unanswered. Each run asks for others when there are more than it may ask for.
 async fn ask(context: &Arc<Context>, known: &Known, list: &Catalog, now: DateTime<Utc>) -> BTreeMap<ModelId, Presence> {
-    let mut ids = lifecycle::to_ask(known, list, now, context.settings.get().patience());
+    let mut ids = lifecycle::to_ask(known, list, now, context.settings.get().models.patience());
     fastrand::shuffle(&mut ids);
     ids.truncate(QUESTIONS_MAX);
     let mut answers: BTreeMap<_, _> = ids.iter().map(|id| (id.clone(), Presence::Unanswered)).collect();
@@ -138,7 +138,7 @@ async fn take(
         return Ok(None);
     }
     let known = store::models::load(&mut tx).await?;
-    let step = lifecycle::step(known.clone(), &fetched.catalog, answers, now, context.settings.get().patience());
+    let step = lifecycle::step(known.clone(), &fetched.catalog, answers, now, context.settings.get().models.patience());
     let fetch = Fetch {
         at: now,
         listed: count(fetched.catalog.models.len()),
@@ -148,6 +148,7 @@ async fn take(
     store::lists::accept(&mut tx, &fetch, &fetched.catalog.digest(), &fetched.body).await?;
     store::models::save(&mut tx, &known, &step.tracked).await?;
     store::changes::insert(&mut tx, &step.changes).await?;
+    store::settled::insert(&mut tx, &step.settled).await?;
     let mut mails = believe(context, &mut tx, now).await?;
     mails.extend(bulk_incidents(context, &mut tx, &step, now).await?);
     let kinds = enqueue_all(context, &mut tx, &mails, now).await?;
@@ -271,7 +272,7 @@ async fn bulk_incidents(context: &Context, tx: &mut Tx, step: &Step, now: DateTi
         let incident = Occurrence::open(Rule::BulkEvent, subject, now);
         if store::incidents::open(tx, &incident, &names(event)).await? {
             let usage = store::models::usage(tx).await?;
-            let told_after = now + context.settings.get().patience().bulk_removed_after;
+            let told_after = now + context.settings.get().models.patience().bulk_removed_after;
             mails.extend(desk.bulk_event(event, &incident, &usage, told_after)?);
         }
     }

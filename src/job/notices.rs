@@ -6,13 +6,17 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, Error, Spec, feeds};
+use crate::config::Models;
+use crate::domain::bill::Load;
 use crate::domain::lifecycle::{Known, Tracked};
 use crate::domain::model_id::ModelId;
 use crate::domain::news::{self, News};
-use crate::domain::replacement::{Named, Shelf};
+use crate::domain::replacement::{Named, Needs, Shelf};
+use crate::domain::rollup::Measures;
 use crate::domain::vendor_end::{self, VendorEnds};
 use crate::mail::notice::{self, Choices, Item};
 use crate::spend;
+use crate::store::settled::Waiting;
 use crate::store::told::{Recipient, Stake};
 use crate::store::{self, Lock, Tx};
 
@@ -39,6 +43,7 @@ pub(super) async fn tell(context: &Arc<Context>, now: DateTime<Utc>) -> Result<u
     feeds::settle(context, now).await?;
     let mut tx = context.db.read().await?;
     let concerned = store::told::concerned(&mut tx).await?;
+    let waiting = store::settled::waiting(&mut tx).await?;
     drop(tx);
     let mut told = 0;
     for users in concerned.chunks(USERS_PER_TRANSACTION) {
@@ -47,10 +52,15 @@ pub(super) async fn tell(context: &Arc<Context>, now: DateTime<Utc>) -> Result<u
         }
         let mut tx = context.db.write().await?;
         tx.lock(Lock::Telling).await?;
-        let kinds = tell_some(context, &mut tx, users, now).await?;
+        let kinds = tell_some(context, &mut tx, users, &waiting, now).await?;
         tx.commit().await?;
         told += kinds.len();
         context.enqueued(kinds.into_iter());
+    }
+    if waiting.unjudged > 0 {
+        let mut tx = context.db.write().await?;
+        store::settled::judged(&mut tx, &waiting, now).await?;
+        tx.commit().await?;
     }
     Ok(told)
 }
@@ -59,28 +69,28 @@ async fn tell_some(
     context: &Context,
     tx: &mut Tx,
     users: &[String],
+    waiting: &Waiting,
     now: DateTime<Utc>,
 ) -> Result<Vec<&'static str>, Error> {
-    let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(Vec::new()) };
     let facts = Facts::load(tx, now).await?;
-    let recipients = store::told::recipients(tx, first, last).await?;
+    let recipients = store::told::recipients(tx, users).await?;
     let mut stakes: BTreeMap<String, Vec<(ModelId, Stake)>> = BTreeMap::new();
-    for ((user, model), stake) in store::told::stakes(tx, first, last).await? {
+    for ((user, model), stake) in store::told::stakes(tx, users).await? {
         stakes.entry(user).or_default().push((model, stake));
     }
-    let stopped = store::preferences::stopped(tx, first, last).await?;
     let mut kinds = Vec::new();
     for to in recipients {
         if let Some(stakes) = stakes.get(&to.id) {
-            let wants = |kind: &str| !stopped.contains(&(to.id.clone(), kind.to_owned()));
-            kinds.extend(tell_one(context, tx, &to, &wants, stakes, &facts, now).await?);
+            let used = Used::of(tx, &to.id, stakes, waiting, now).await?;
+            let found = due(&facts, stakes, waiting, &used, &context.settings.get().models, now);
+            kinds.extend(post(context, tx, &to, found, &facts, now).await?);
         }
     }
     Ok(kinds)
 }
 
 /// What is so of the models.
-struct Facts {
+pub(super) struct Facts {
     known: Known,
     shelf: Shelf,
     ends: VendorEnds,
@@ -90,38 +100,123 @@ struct Facts {
 }
 
 impl Facts {
-    async fn load(tx: &mut Tx, now: DateTime<Utc>) -> Result<Self, Error> {
+    pub(super) async fn load(tx: &mut Tx, now: DateTime<Utc>) -> Result<Self, Error> {
         let (known, ends) = (store::models::load(tx).await?, store::feeds::ends(tx).await?);
         let direct = store::feeds::direct(tx).await?;
         let direct = direct.into_iter().map(|id| (id.clone(), Tracked::at_vendor(id, now))).collect();
-        Ok(Self { shelf: Shelf::of(&known), named: vendor_end::named(&ends), known, ends, direct })
+        Ok(Self { shelf: Shelf::of(&known, &ends), named: vendor_end::named(&ends), known, ends, direct })
+    }
+
+    pub(super) fn tracked(&self, id: &ModelId) -> Option<&Tracked> {
+        self.known.get(id).or_else(|| self.direct.get(id))
     }
 }
 
-async fn tell_one(
+/// What a user's executions of the last month say, as far as what waits to be judged concerns them.
+#[derive(Default)]
+struct Used {
+    sums: BTreeMap<ModelId, Measures>,
+    needs: BTreeMap<ModelId, Needs>,
+}
+
+impl Used {
+    async fn of(
+        tx: &mut Tx,
+        user: &str,
+        stakes: &[(ModelId, Stake)],
+        waiting: &Waiting,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        if !stakes.iter().any(|(id, stake)| !stake.uses.is_empty() && waiting.changes.contains_key(id)) {
+            return Ok(Self::default());
+        }
+        Ok(Self { sums: spend::recent(tx, user, now).await?, needs: store::peaks::of_user(tx, user, now).await? })
+    }
+
+    /// What runs on a model in a month. A user whose executions are reported and never are on it pays nothing for it.
+    fn load(&self, id: &ModelId, stake: &Stake, models: &Models) -> Load {
+        match self.sums.get(id) {
+            Some(sums) => Load::of(sums),
+            None if self.sums.is_empty() => models.assumed(stake.uses.iter().filter(|used| used.position == 0).count()),
+            None => Load::default(),
+        }
+    }
+}
+
+/// What a user is to be told of a model, and what they know of it afterwards.
+pub(super) struct Due<'a> {
+    pub(super) id: &'a ModelId,
+    pub(super) stake: &'a Stake,
+    pub(super) news: News,
+    pub(super) belief: news::Belief,
+}
+
+fn due<'a>(
+    facts: &Facts,
+    stakes: &'a [(ModelId, Stake)],
+    waiting: &Waiting,
+    used: &Used,
+    models: &Models,
+    now: DateTime<Utc>,
+) -> Vec<Due<'a>> {
+    let mut found = Vec::new();
+    for (id, stake) in stakes {
+        let Some(tracked) = facts.tracked(id) else { continue };
+        let mut belief = stake.belief.clone();
+        let mut tell = |belief: &mut news::Belief, news: Option<News>| {
+            if let Some(news) = news {
+                *belief = news::learn(belief.clone(), &news, now);
+                found.push(Due { id, stake, news, belief: belief.clone() });
+            }
+        };
+        let news = news::due(&belief, tracked, facts.ends.get(id), !stake.uses.is_empty(), now);
+        tell(&mut belief, news);
+        if let (Some(began), Some(settled)) = (stake.since(), waiting.changes.get(id)) {
+            let load = used.load(id, stake, models);
+            let news = news::repriced(&belief, tracked, began, settled, load, models.threshold());
+            tell(&mut belief, news);
+            let context = used.needs.get(id).and_then(|needs| needs.context);
+            let news = news::ability(&belief, tracked, began, settled, context);
+            tell(&mut belief, news);
+        }
+    }
+    found
+}
+
+/// Writes what a user knows now, and the mails that tell it.
+pub(super) async fn post(
     context: &Context,
     tx: &mut Tx,
     to: &Recipient,
-    wants: &(impl Fn(&str) -> bool + Sync),
-    stakes: &[(ModelId, Stake)],
+    found: Vec<Due<'_>>,
     facts: &Facts,
     now: DateTime<Utc>,
 ) -> Result<Vec<&'static str>, Error> {
-    let mut by_kind: BTreeMap<&'static str, Vec<Item<'_>>> = BTreeMap::new();
-    for (id, stake) in stakes {
-        let Some(tracked) = facts.known.get(id).or_else(|| facts.direct.get(id)) else { continue };
-        let end = facts.ends.get(id);
-        let Some(news) = news::due(&stake.belief, tracked, end, !stake.uses.is_empty(), now) else { continue };
-        store::told::save(tx, &to.id, id, &news::learn(stake.belief.clone(), &news, now)).await?;
-        by_kind.entry(news.kind()).or_default().push(Item { tracked, end, news, uses: &stake.uses });
+    if found.is_empty() {
+        return Ok(Vec::new());
     }
-    let mut kinds = Vec::new();
+    let mut by_kind: BTreeMap<&'static str, Vec<Item<'_>>> = BTreeMap::new();
+    for Due { id, stake, news, belief } in found {
+        store::told::save(tx, &to.id, id, &belief).await?;
+        if let Some(tracked) = facts.tracked(id) {
+            let item = Item { tracked, end: facts.ends.get(id), news, uses: &stake.uses };
+            by_kind.entry(item.news.kind()).or_default().push(item);
+        }
+    }
     // What a user does not want to hear they know all the same: resuming floods nobody with old news.
-    by_kind.retain(|kind, _| wants(kind));
-    let mixes = if by_kind.is_empty() { BTreeMap::new() } else { spend::mixes(tx, &to.id, now).await? };
-    let choices = Choices { known: &facts.known, shelf: &facts.shelf, named: &facts.named, mixes: &mixes };
+    let stopped = store::preferences::stopped(tx, std::slice::from_ref(&to.id)).await?;
+    by_kind.retain(|kind, _| !stopped.contains(&(to.id.clone(), (*kind).to_owned())));
+    if by_kind.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sums = spend::recent(tx, &to.id, now).await?;
+    let mixes = sums.iter().filter_map(|(id, sums)| Some((id.clone(), spend::mix(sums)?))).collect();
+    let needs = store::peaks::of_user(tx, &to.id, now).await?;
+    let Facts { known, shelf, named, ends, direct: _ } = facts;
+    let choices = Choices { known, shelf, named, ends, mixes: &mixes, needs: &needs };
+    let mut kinds = Vec::new();
     for (kind, mut items) in by_kind {
-        items.sort_by_key(|item| (end_of(&item.news), item.tracked.model.id.clone()));
+        items.sort_by_key(|item| (first(&item.news), item.tracked.model.id.clone()));
         let mail = notice::compose(&context.renderer, &context.sender(), to, &items, choices, now)?;
         if context.post(tx, &mail, now).await? {
             kinds.push(kind);
@@ -137,12 +232,16 @@ async fn tell_one(
     Ok(kinds)
 }
 
-/// What ends first is read first.
-fn end_of(news: &News) -> Option<chrono::NaiveDate> {
+/// What is read first: what ends first, and what moves the bill most.
+fn first(news: &News) -> (Option<chrono::NaiveDate>, i64) {
     match news {
-        News::Deprecated { on, .. } => Some(*on),
-        News::DateChanged { is, .. } => *is,
-        News::Removed { since, .. } | News::Returned { since, .. } => Some(since.date_naive()),
+        News::Deprecated { on, .. } => (Some(*on), 0),
+        News::DateChanged { is, .. } => (*is, 0),
+        News::Removed { since, .. } | News::Returned { since, .. } | News::Missing { since, .. } => {
+            (Some(since.date_naive()), 0)
+        }
+        News::Repriced(repricing) => (None, -repricing.difference().0.saturating_abs()),
+        News::Ability(_) => (None, 0),
     }
 }
 

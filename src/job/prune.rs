@@ -18,6 +18,9 @@ pub(super) const SPEC: Spec = Spec {
     run: |context| Box::pin(async move { run(&context).await }),
 };
 
+/// The span before the current one is the last that anybody asks for.
+const PEAKS_DAYS: u32 = 30;
+
 async fn run(context: &Arc<Context>) -> Result<String, Error> {
     let (now, retention) = (context.now(), context.settings.get().retention.clone());
     let mut parts = Vec::new();
@@ -29,6 +32,7 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
         (What::Incidents, "incidents", retention.incidents_days),
         (What::Silences, "silences", retention.incidents_days),
         (What::Balances, "balances", retention.balances_days),
+        (What::Peaks, "longest executions", PEAKS_DAYS),
     ] {
         let before = now.checked_sub_signed(TimeDelta::days(days.into())).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let mut gone = 0;

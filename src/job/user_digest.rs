@@ -57,7 +57,7 @@ async fn tell_one(
     zone: Tz,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, Error> {
-    let Some(to) = store::told::recipients(tx, user, user).await?.pop() else { return Ok(None) };
+    let Some(to) = store::told::recipients(tx, &[user.to_owned()]).await?.pop() else { return Ok(None) };
     let parts = post::folded(tx, user, now).await?;
     if parts.is_empty() {
         return Ok(None);

@@ -1,28 +1,38 @@
 //! Mails to users about models: their items as people read them.
 
-use std::collections::BTreeMap;
+mod ability;
+mod chain;
+mod missing;
+mod offers;
+mod price;
+mod story;
+mod vendor;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::render::{Error, Renderer};
-use super::text::{count, days_from, harmless, long_day, moment, sentence, short_day, span};
+use super::text::{days_from, harmless};
+use crate::domain::chain::Fate;
 use crate::domain::channel::Channel;
-use crate::domain::lifecycle::{Known, Tracked};
+use crate::domain::lifecycle::Tracked;
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
-use crate::domain::replacement::{self, Candidate, Mix, Named, Shelf};
 use crate::domain::vendor_end::VendorEnd;
 use crate::store::outbox::{About, Mail};
 use crate::store::told::{Recipient, Use};
+
+use chain::{Calm, Fates};
+pub use offers::Choices;
+use vendor::VendorsView;
 
 /// Where Anthropic announces, for an announcement that names no page.
 const VENDORS_PAGE: &str = "https://platform.claude.com/docs/en/about-claude/model-deprecations";
 /// Resources that a mail lists by name for one model; more are counted.
 const RESOURCES_MAX: usize = 20;
-/// Models to move to that a mail shows for one model.
-const REPLACEMENTS_MAX: usize = 3;
+/// The part of a name that a subject has room for.
+const SUBJECT_NAME_CHARS: usize = 60;
 
 /// One thing to tell about one model.
 #[derive(Clone, Debug)]
@@ -63,16 +73,25 @@ struct View {
     renamed: usize,
     /// On whose tokens prices are compared, where some are.
     basis: Option<&'static str>,
+    /// What follows for the resources, in the subject's words.
+    consequence: Option<String>,
+    /// What to say where no resource fails.
+    calm: Option<Calm>,
+    /// What to say of news that have no layout of their own.
+    words: Words,
     footer: Footer,
 }
 
-/// The words of a mail that tells days of vendors.
-#[derive(Serialize)]
-struct VendorsView {
-    /// What happens, without the model's name: the subject's words.
-    ending: String,
-    opening: &'static str,
-    to_do: &'static str,
+/// The words of a mail that is laid out as a notice.
+#[derive(Default, Serialize)]
+struct Words {
+    title: String,
+    opening: String,
+    to_do: String,
+    /// What stands over the models to move to.
+    offers: &'static str,
+    /// A missing one is to be mentioned.
+    none_named: bool,
 }
 
 /// Why a mail came, and how to stop it.
@@ -90,8 +109,10 @@ struct ModelView {
     url: String,
     headline: String,
     urgent: bool,
+    /// `bad`, `good` or `calm`.
+    tone: &'static str,
     facts: Vec<Fact>,
-    replacements: Vec<Replacement>,
+    replacements: Vec<offers::Replacement>,
     resources: Vec<ResourceView>,
     more_resources: usize,
 }
@@ -106,32 +127,13 @@ pub struct Fact {
 }
 
 #[derive(Serialize)]
-struct Replacement {
-    id: String,
-    name: String,
-    why: String,
-    effects: String,
-}
-
-/// What a recipient can move to.
-#[derive(Clone, Copy, Debug)]
-pub struct Choices<'a> {
-    /// Every model ever listed.
-    pub known: &'a Known,
-    /// Those that are listed now.
-    pub shelf: &'a Shelf,
-    /// Whom vendors name in place of a model.
-    pub named: &'a BTreeMap<ModelId, Vec<Named>>,
-    /// The recipient's usual execution on a model, where it is known.
-    pub mixes: &'a BTreeMap<ModelId, Mix>,
-}
-
-#[derive(Serialize)]
 struct ResourceView {
     id: String,
     name: String,
     url: Option<String>,
     role: &'static str,
+    /// What becomes of it.
+    note: Option<String>,
 }
 
 /// Renders the mail that tells a user items of one kind.
@@ -152,6 +154,8 @@ pub fn compose(
     resource_ids.sort();
     resource_ids.dedup();
     let unsubscribe_url = unsubscribe_url(sender, to, kind);
+    let fates = Fates::of(items, choices, now);
+    let (template, words) = layout(items, &fates);
     let view = View {
         greeting: to.name.as_deref().map(harmless).filter(|name| !name.is_empty()),
         models: items.iter().map(|item| model_view(item, sender, choices, now)).collect(),
@@ -159,16 +163,19 @@ pub fn compose(
         resource_count: resource_ids.len(),
         soonest: soonest(items, now),
         overdue: items.iter().filter(|item| is_overdue(&item.news, now)).count(),
-        vendors: vendors_view(items, now),
+        vendors: vendor::vendors_view(items, now),
         renamed: items.iter().filter(|item| matches!(item.news, News::Removed { successor: Some(_), .. })).count(),
-        basis: basis(items, choices),
+        basis: offers::basis(items, choices),
+        consequence: fates.consequence(),
+        calm: fates.calm(),
+        words,
         footer: Footer {
             reason: reason(resource_ids.len(), items.len()),
             unsubscribe_url: unsubscribe_url.clone(),
             sender: "openrouter-monitor",
         },
     };
-    let parts = renderer.render(kind, &view)?;
+    let parts = renderer.render(template.unwrap_or(kind), &view)?;
     let keys: Vec<String> = items.iter().map(|item| format!("{} {}", item.tracked.model.id, item.news.key())).collect();
     let dedup_key = format!("{kind}/{}/{}", to.id, fingerprint(&keys.join("\n")));
     let threads: Vec<String> =
@@ -191,9 +198,29 @@ pub fn compose(
             incident: items
                 .first()
                 .map_or_else(String::new, |item| format!("{kind}/{}/{}", item.tracked.model.id, item.news.key())),
-            why: items.iter().map(|item| format!("{}: {}", item.tracked.model.id, because(item, now))).collect(),
+            why: items.iter().map(|item| format!("{}: {}", item.tracked.model.id, story::because(item, now))).collect(),
         },
     })
+}
+
+/// What lays a mail out, and its words; `None`: templates of its kind's own.
+fn layout(items: &[Item<'_>], fates: &Fates) -> (Option<&'static str>, Words) {
+    let words = match items.first().map(|item| &item.news) {
+        Some(News::Repriced(_)) => price::words(items),
+        Some(News::Ability(_)) => ability::words(items),
+        Some(News::Missing { .. }) => missing::words(items, fates.consequence()),
+        _ => return (None, Words::default()),
+    };
+    (Some("model_notice"), words)
+}
+
+/// A model's name as a subject has room for it.
+fn short(name: &str) -> String {
+    let name = harmless(name);
+    match name.char_indices().nth(SUBJECT_NAME_CHARS) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name,
+    }
 }
 
 pub(super) fn unsubscribe_url(sender: &Sender, to: &Recipient, kind: &str) -> Option<String> {
@@ -223,6 +250,10 @@ fn soonest(items: &[Item<'_>], now: DateTime<Utc>) -> Option<String> {
 
 fn model_view(item: &Item<'_>, sender: &Sender, choices: Choices<'_>, now: DateTime<Utc>) -> ModelView {
     let model = &item.tracked.model;
+    let fates: Vec<Option<Fate>> = item.uses.iter().map(|used| chain::fate(item, used, choices, now)).collect();
+    let urgent = is_urgent(item, &fates, now);
+    let is_now = matches!(item.news, News::Removed { .. } | News::Missing { .. });
+    let shown = item.uses.iter().zip(fates).take(RESOURCES_MAX);
     ModelView {
         id: harmless(model.id.as_str()),
         name: harmless(&model.name),
@@ -230,24 +261,19 @@ fn model_view(item: &Item<'_>, sender: &Sender, choices: Choices<'_>, now: DateT
             Some(end) => end.url.clone().unwrap_or_else(|| VENDORS_PAGE.to_owned()),
             None => sender.model_link.replace("{id}", model.id.as_str()),
         },
-        headline: told_end(item)
-            .and_then(|end| vendors_headline(item, end, now))
-            .unwrap_or_else(|| headline(&item.news, now)),
-        urgent: match item.news {
-            News::Removed { .. } => true,
-            News::Deprecated { on, .. } | News::DateChanged { is: Some(on), .. } => {
-                (on - now.date_naive()).num_days() <= 7
-            }
-            News::DateChanged { is: None, .. } | News::Returned { .. } => false,
-        },
-        facts: facts(item, now),
-        replacements: replacements(item, choices),
-        resources: item.uses.iter().take(RESOURCES_MAX).map(resource_view).collect(),
+        headline: vendor::told_end(item)
+            .and_then(|end| vendor::vendors_headline(item, end, now))
+            .unwrap_or_else(|| story::headline(&item.news, now)),
+        urgent,
+        tone: tone(item, urgent),
+        facts: story::facts(item, now),
+        replacements: offers::replacements(item, choices),
+        resources: shown.map(|(used, fate)| resource_view(used, fate.as_ref(), is_now)).collect(),
         more_resources: item.uses.len().saturating_sub(RESOURCES_MAX),
     }
 }
 
-fn resource_view(used: &Use) -> ResourceView {
+fn resource_view(used: &Use, fate: Option<&Fate>, is_now: bool) -> ResourceView {
     ResourceView {
         id: harmless(&used.resource),
         name: used
@@ -258,246 +284,29 @@ fn resource_view(used: &Use) -> ResourceView {
             .unwrap_or_else(|| harmless(&used.resource)),
         url: used.url.clone(),
         role: if used.position == 0 { "model" } else { "fallback" },
+        note: fate.and_then(|fate| chain::note(fate, is_now)),
     }
 }
 
-fn headline(news: &News, now: DateTime<Utc>) -> String {
-    match news {
-        News::Deprecated { on, .. } if is_overdue(news, now) => {
-            format!("was to be withdrawn on {} and is still served", short_day(*on))
-        }
-        News::Deprecated { on, .. } => format!("will be withdrawn on {}, {}", long_day(*on), days_from(*on, now)),
-        News::DateChanged { was: Some(was), is: Some(is), .. } => {
-            format!("withdrawal moved from {} to {}, {}", short_day(*was), short_day(*is), days_from(*is, now))
-        }
-        News::DateChanged { was: Some(was), is: None, .. } => {
-            format!("stays: the date of {} was taken back", short_day(*was))
-        }
-        News::DateChanged { was: None, is, .. } => {
-            let date = is.map_or_else(String::new, |is| format!(" on {}, {}", long_day(is), days_from(is, now)));
-            format!("will be withdrawn after all{date}")
-        }
-        News::Removed { since, successor: Some(_) } => {
-            format!("is no longer listed under this name since {}", short_day(since.date_naive()))
-        }
-        News::Removed { since, successor: None } => {
-            format!("is no longer served since {}", short_day(since.date_naive()))
-        }
-        News::Returned { expires_on: Some(on), .. } => format!("is back, and will be withdrawn on {}", long_day(*on)),
-        News::Returned { expires_on: None, .. } => "is back".to_owned(),
-    }
-}
-
-fn facts(item: &Item<'_>, now: DateTime<Utc>) -> Vec<Fact> {
-    let fact = |label, value| Fact { label, value };
-    let last_listed = || fact("Last listed", moment(item.tracked.last_seen));
-    match &item.news {
-        News::Deprecated { .. } => {
-            let seen = short_day(item.tracked.expiry_since.date_naive());
-            let own = || fact("Announced", format!("in OpenRouter's list, seen on {seen}"));
-            told_end(item).is_none().then(own).into_iter().chain(vendors_facts(item)).collect()
-        }
-        News::DateChanged { was, is, .. } => {
-            let date = |date: &Option<chrono::NaiveDate>| date.map_or_else(|| "none".to_owned(), long_day);
-            let mut facts = vec![fact("Date we told you", date(was)), fact("Date now", date(is))];
-            facts.extend(vendors_facts(item));
-            facts
-        }
-        News::Removed { since, .. } => {
-            let mut facts = vec![last_listed(), fact("Absent for", span(now - *since))];
-            if let Some(on) = item.tracked.model.expires_on.date().filter(|on| *on <= now.date_naive()) {
-                facts.push(fact("Announced end", long_day(on)));
-            }
-            facts.extend(vendors_facts(item));
-            facts
-        }
-        News::Returned { since, .. } => {
-            vec![fact("Was absent", format!("{} from {}", span(item.tracked.last_seen - *since), moment(*since)))]
-        }
-    }
-}
-
-/// Whether the news are that the model goes, so that its resources have to.
-fn has_to_move(news: &News) -> bool {
-    matches!(news, News::Deprecated { .. } | News::Removed { .. } | News::DateChanged { is: Some(_), .. })
-}
-
-/// The vendor's announcement whose day is told: where OpenRouter names none.
-fn told_end<'a>(item: &Item<'a>) -> Option<&'a VendorEnd> {
-    let is_told = match item.news {
-        News::Deprecated { .. } => true,
-        News::DateChanged { is, .. } => is.is_some(),
-        News::Removed { .. } | News::Returned { .. } => false,
-    };
-    item.end.filter(|_| is_told && item.tracked.model.expires_on.date().is_none())
-}
-
-/// `will be shut down by OpenAI on Thursday, 23 July 2026, in 7 days`
-fn vendors_headline(item: &Item<'_>, end: &VendorEnd, now: DateTime<Utc>) -> Option<String> {
-    let (vendor, verb) = (end.platform.name(), vendors_verb(end));
+/// Whether something has to be done soon: a day is near, or has come, and some resource fails then.
+fn is_urgent(item: &Item<'_>, fates: &[Option<Fate>], now: DateTime<Utc>) -> bool {
+    let fails = fates.is_empty() || fates.iter().flatten().any(|fate| matches!(fate, Fate::Fails { .. }));
     match item.news {
-        News::Deprecated { on, .. } if on < now.date_naive() => {
-            let day = short_day(on);
-            Some(if item.tracked.model.id.is_vendors_own() {
-                format!("was shut down by {vendor} on {day}")
-            } else {
-                format!("was to be shut down by {vendor} on {day} and is still served by OpenRouter")
-            })
+        News::Removed { .. } | News::Missing { .. } => fails,
+        News::Deprecated { on, .. } | News::DateChanged { is: Some(on), .. } => {
+            fails && (on - now.date_naive()).num_days() <= 7
         }
-        News::Deprecated { on, .. } => Some(format!("{verb} by {vendor} on {}, {}", long_day(on), days_from(on, now))),
-        News::DateChanged { was: Some(was), is: Some(is), .. } => {
-            let days = days_from(is, now);
-            Some(format!("shutdown by {vendor} moved from {} to {}, {days}", short_day(was), short_day(is)))
-        }
-        News::DateChanged { was: None, is: Some(is), .. } => {
-            Some(format!("{verb} by {vendor} after all on {}, {}", long_day(is), days_from(is, now)))
-        }
-        News::DateChanged { is: None, .. } | News::Removed { .. } | News::Returned { .. } => None,
+        _ => false,
     }
 }
 
-/// What a vendor's day says: some only say "not before".
-fn vendors_verb(end: &VendorEnd) -> &'static str {
-    if end.platform.says_not_before() { "may be shut down" } else { "will be shut down" }
-}
-
-/// What the vendor announced, and what OpenRouter says to it.
-fn vendors_facts(item: &Item<'_>) -> Vec<Fact> {
-    let Some(end) = item.end else { return Vec::new() };
-    let (vendor, source) = (end.platform.name(), &end.source);
-    let first = if told_end(item).is_some() {
-        Fact { label: "Announced", value: format!("by {vendor}, as {source} reports") }
-    } else {
-        Fact { label: "Vendor's date", value: format!("{} at {vendor}, as {source} reports", short_day(end.on)) }
-    };
-    let mut facts = vec![first];
-    if let Some(url) = &end.url {
-        facts.push(Fact { label: "Vendor's page", value: url.clone() });
-    }
-    if told_end(item).is_some() && !item.tracked.model.id.is_vendors_own() {
-        let value = "none; it may serve the model from elsewhere for longer".to_owned();
-        facts.push(Fact { label: "OpenRouter's date", value });
-    }
-    facts
-}
-
-/// Opening and advice of a mail in which at least one day is a vendor's.
-fn vendors_view(items: &[Item<'_>], now: DateTime<Utc>) -> Option<VendorsView> {
-    let end = items.iter().find_map(told_end)?;
-    let [item] = items else {
-        return Some(VendorsView {
-            ending: "end, or have ended at their vendors".to_owned(),
-            opening: "Models that you use are about to end, or have ended at their vendors. What is so of each stands below.",
-            to_do: "Move the resources below to other models before those days, and soon where the day has passed.",
-        });
-    };
-    let (direct, vendor) = (item.tracked.model.id.is_vendors_own(), end.platform.name());
-    let (opening, to_do) = match (direct, is_overdue(&item.news, now)) {
-        (true, false) => (
-            "A model that you use directly at its vendor is about to be shut down there. From that day on, every call to it fails.",
-            "Move the resources below to another model before that day.",
-        ),
-        (true, true) => (
-            "A model that you use directly at its vendor was shut down there. Every call to it fails.",
-            "Move the resources below to another model now.",
-        ),
-        (false, false) => (
-            "The vendor of a model that you use is about to shut it down. OpenRouter names no day: it may stop then too, or serve the model from elsewhere for a while.",
-            "Move the resources below to another model before that day.",
-        ),
-        (false, true) => (
-            "The day on which the vendor of a model that you use was to shut it down has passed. OpenRouter still serves it and may stop at any moment; then every call fails.",
-            "Move the resources below to another model soon.",
-        ),
-    };
-    let ending = match item.news {
-        News::Deprecated { on, .. } if on < now.date_naive() => {
-            format!("{} shut down by {vendor}", if direct { "was" } else { "was to be" })
-        }
-        News::Deprecated { on, .. } => format!("{} by {vendor} {}", vendors_verb(end), days_from(on, now)),
-        _ => String::new(),
-    };
-    Some(VendorsView { ending, opening, to_do })
-}
-
-/// The best to move to; only the new id when the model merely has another one.
-fn replacements(item: &Item<'_>, choices: Choices<'_>) -> Vec<Replacement> {
-    if !has_to_move(&item.news) {
-        return Vec::new();
-    }
-    let id = &item.tracked.model.id;
-    let vendor = choices.named.get(id).map_or(&[][..], Vec::as_slice);
-    if id.is_vendors_own() {
-        return vendor.iter().map(vendors_own).collect();
-    }
-    let mix = choices.mixes.get(id).copied().unwrap_or_default();
-    let best = replacement::replacements(choices.shelf, item.tracked, vendor, mix);
-    let renamed = item.tracked.successor.is_some() && best.first().is_some_and(|best| best.score >= 1.0);
-    let shown = if renamed { 1 } else { REPLACEMENTS_MAX };
-    best.iter().take(shown).map(|candidate| replacement_view(candidate, choices.known)).collect()
-}
-
-/// What a vendor names to those who call it directly: its own id, for OpenRouter's are of no use there.
-fn vendors_own(named: &Named) -> Replacement {
-    let id = harmless(&named.id);
-    Replacement { name: id.clone(), id, why: named.says.clone(), effects: String::new() }
-}
-
-fn replacement_view(candidate: &Candidate, known: &Known) -> Replacement {
-    let id = candidate.model.as_str();
-    let name = known.get(&candidate.model).map_or(id, |tracked| &tracked.model.name);
-    let (why, effects) = (sentence(&candidate.why, ", "), sentence(&candidate.effects, "; "));
-    Replacement { id: harmless(id), name: harmless(name), why, effects }
-}
-
-/// On whose tokens prices are compared.
-fn basis(items: &[Item<'_>], choices: Choices<'_>) -> Option<&'static str> {
-    let is_ranked = |item: &&Item<'_>| has_to_move(&item.news) && !item.tracked.model.id.is_vendors_own();
-    let moved = || items.iter().filter(is_ranked);
-    let own = |item: &Item<'_>| choices.mixes.contains_key(&item.tracked.model.id);
-    moved().next()?;
-    Some(match (moved().all(own), moved().any(own)) {
-        (true, _) => "Prices are compared on the tokens that you used in the last 30 days.",
-        (false, true) => {
-            "Prices are compared on the tokens that you used in the last 30 days; \
-             where those are too few, on 3,000 tokens in and 1,000 out."
-        }
-        (false, false) => {
-            "Prices are compared on 3,000 tokens in and 1,000 out, for you used too few in the last 30 days."
-        }
-    })
-}
-
-/// Why the item is told now, for `replay` and the admins.
-fn because(item: &Item<'_>, now: DateTime<Utc>) -> String {
+fn tone(item: &Item<'_>, urgent: bool) -> &'static str {
     match &item.news {
-        News::Deprecated { on, milestone } => {
-            let when = match (*on - now.date_naive()).num_days() {
-                days if days < 0 => format!("{} ago and still served", count(-days, "day")),
-                days => format!("{} ahead", count(days, "day")),
-            };
-            let reached = if *milestone == crate::domain::news::ANNOUNCED {
-                "announced".to_owned()
-            } else {
-                format!("milestone {milestone} d")
-            };
-            let by =
-                told_end(item).map_or_else(String::new, |end| format!(" by {} ({})", end.platform.name(), end.source));
-            format!("withdrawal on {on}{by}, {when} ({reached})")
-        }
-        News::DateChanged { was, is, since } => {
-            let date =
-                |date: &Option<chrono::NaiveDate>| date.map_or_else(|| "none".to_owned(), |date| date.to_string());
-            format!("told {}, is {} since {}", date(was), date(is), since.format("%Y-%m-%dT%H:%MZ"))
-        }
-        News::Removed { since, .. } => {
-            let day = item.tracked.model.expires_on.date().filter(|on| *on <= now.date_naive());
-            let why = day.map_or_else(String::new, |on| format!(", its announced day {on} has come"));
-            format!("absent for {} since {}{why}", span(now - *since), since.format("%Y-%m-%dT%H:%MZ"))
-        }
-        News::Returned { since, .. } => {
-            format!("listed again, was told absent since {}", since.format("%Y-%m-%dT%H:%MZ"))
-        }
+        News::Repriced(repricing) if repricing.difference().is_positive() => "bad",
+        News::Ability(news) if !news.lost.is_empty() => "bad",
+        News::Repriced(_) | News::Ability(_) | News::Returned { .. } => "good",
+        _ if urgent => "bad",
+        _ => "calm",
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod alerts;
 pub mod reports;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -11,15 +13,19 @@ use super::notice::{self, Choices, Fact, Item, Sender};
 use super::render::{Error, Rendered, Renderer};
 use super::text::moment;
 use super::user_digest;
+use crate::domain::ability::{AbilityChange, AbilityNews};
 use crate::domain::alert::{Rule, Subject};
 use crate::domain::announcement::Platform;
+use crate::domain::bill::{Load, Repricing};
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::{Absence, BulkEvent, Known, State, Tracked};
-use crate::domain::model::Model;
+use crate::domain::model::{Expiry, Model};
 use crate::domain::model_id::ModelId;
 use crate::domain::news::News;
+use crate::domain::price::{PriceSchedule, Prices};
 use crate::domain::replacement::{Mix, Shelf};
+use crate::domain::settled::Settled;
 use crate::domain::vendor_end::{self, VendorEnd};
 use crate::store::outbox::Mail;
 use crate::store::post::Part;
@@ -32,12 +38,17 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The names of the mails that are about no incident.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 14] = [
     "model_deprecated",
     "model_deprecated_by_vendor",
+    "model_deprecated_with_fallback",
     "model_date_changed",
     "model_removed",
+    "model_removed_with_fallbacks",
     "model_returned",
+    "model_missing",
+    "model_repriced",
+    "model_capability",
     "user_digest",
     "admin_digest",
     "bulk_event",
@@ -52,7 +63,7 @@ pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<V
     let mut mails = Vec::new();
     for (name, news) in samples(now) {
         let end = (name == "model_deprecated_by_vendor").then(|| vendors_end(now));
-        mails.push((name.to_owned(), user_mail(renderer, sender, news, end.as_ref(), now)?));
+        mails.push((name.to_owned(), user_mail(renderer, sender, name, news, end.as_ref(), now)?));
     }
     mails.push(("user_digest".to_owned(), day_digest(renderer, sender, &mails, now)?));
     let admins = ["admin@platform.example".to_owned()];
@@ -90,6 +101,7 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
     vec![
         ("model_deprecated", vec![deprecated(7, 7), deprecated(21, 30)]),
         ("model_deprecated_by_vendor", vec![deprecated(7, 7)]),
+        ("model_deprecated_with_fallback", vec![deprecated(7, 7)]),
         (
             "model_date_changed",
             vec![
@@ -104,8 +116,49 @@ fn samples(now: DateTime<Utc>) -> Vec<(&'static str, Vec<News>)> {
                 News::Removed { since, successor: Some(ModelId::from("tessera/mosaic-3-flash")) },
             ],
         ),
+        (
+            "model_removed_with_fallbacks",
+            vec![News::Removed { since, successor: None }, News::Removed { since, successor: None }],
+        ),
         ("model_returned", vec![News::Returned { since: now - TimeDelta::days(12), expires_on: None }]),
+        ("model_missing", vec![News::Missing { since: now - TimeDelta::hours(2), failed: 17 }]),
+        ("model_repriced", repricings(now)),
+        ("model_capability", vec![News::Ability(abilities(now))]),
     ]
+}
+
+/// One that got dearer for long prompts above all, one that got cheaper by the hour.
+fn repricings(now: DateTime<Utc>) -> Vec<News> {
+    let schedule = |pricing: Value| match Prices::parse(Some(&pricing)) {
+        Prices::Known(schedule) => schedule,
+        _ => PriceSchedule::default(),
+    };
+    let news = |before: Value, after: Value, load: Load| {
+        let (before, after) = (schedule(before), schedule(after));
+        let (was, is) = (load.cost(&before), load.cost(&after));
+        News::Repriced(Box::new(Repricing { since: now - TimeDelta::hours(55), before, after, was, is, load }))
+    };
+    let used = Load { executions: 8_200, input: 42_640_000, cached: 14_760_000, output: 5_248_000, ..Load::default() };
+    let tiers = json!([{"min_prompt_tokens": 200_000, "prompt": "0.000003", "completion": "0.000006"}]);
+    let nights = json!([{"utc_start": 1700, "utc_end": 500, "prompt": "0.0000001", "completion": "0.0000008"}]);
+    vec![
+        news(
+            json!({"prompt": "0.000001", "completion": "0.000004", "input_cache_read": "0.0000001"}),
+            json!({"prompt": "0.0000014", "completion": "0.000005", "input_cache_read": "0.0000002", "overrides": tiers}),
+            used,
+        ),
+        news(
+            json!({"prompt": "0.0000003", "completion": "0.0000025"}),
+            json!({"prompt": "0.0000003", "completion": "0.000001", "overrides": nights}),
+            Load::assumed(1, 10_000_000, 2_000_000),
+        ),
+    ]
+}
+
+fn abilities(now: DateTime<Utc>) -> AbilityNews {
+    let change =
+        |what: &str, tokens| AbilityChange { what: what.to_owned(), since: now - TimeDelta::hours(30), tokens };
+    AbilityNews { lost: vec![change("tools", None), change("context", Some((200_000, 128_000)))], regained: Vec::new() }
 }
 
 /// A digest of the mails so far.
@@ -150,6 +203,7 @@ fn recipient() -> Recipient {
 fn user_mail(
     renderer: &Renderer,
     sender: &Sender,
+    name: &str,
     news: Vec<News>,
     end: Option<&VendorEnd>,
     now: DateTime<Utc>,
@@ -157,15 +211,9 @@ fn user_mail(
     let tracked: Vec<Tracked> = ["halcyon/lumen-2", "tessera/mosaic-2.5-flash"]
         .iter()
         .zip(&news)
-        .map(|(id, news)| tracked(id, news, now))
+        .map(|(id, news)| tracked(id, news, end.is_some(), now))
         .collect();
-    let uses = [
-        vec![
-            sample_use("r-101", "Summarise tickets", Some("https://platform.example/resources/r-101"), 0),
-            sample_use("r-102", "Nightly report", None, 1),
-        ],
-        vec![sample_use("r-103", "Translate replies", Some("https://platform.example/resources/r-103"), 0)],
-    ];
+    let uses = sample_uses(name, now);
     let items: Vec<Item<'_>> =
         tracked.iter().zip(news).zip(&uses).map(|((tracked, news), uses)| Item { tracked, end, news, uses }).collect();
     let listed = [
@@ -174,13 +222,15 @@ fn user_mail(
         ("tessera/mosaic-3-flash", "Tessera: Mosaic 3 Flash", "0.0000003", 1_000_000),
         ("tessera/mosaic-3-pro", "Tessera: Mosaic 3 Pro", "0.000002", 1_000_000),
     ];
-    let known: Known =
+    let mut known: Known =
         listed.map(|(id, name, price, context)| (ModelId::from(id), offer(id, name, price, context, now))).into();
+    known.extend(tracked.iter().map(|tracked| (tracked.model.id.clone(), tracked.clone())));
     // One is used a lot, the other too little to tell.
     let mixes = [(ModelId::from("halcyon/lumen-2"), Mix { input: 5_200, cached: 1_800, output: 640 })].into();
     let ends = end.map(|end| (ModelId::from("halcyon/lumen-2"), end.clone())).into_iter().collect();
     let named = vendor_end::named(&ends);
-    let choices = Choices { known: &known, shelf: &Shelf::of(&known), named: &named, mixes: &mixes };
+    let (shelf, needs) = (Shelf::of(&known, &ends), BTreeMap::new());
+    let choices = Choices { known: &known, shelf: &shelf, named: &named, ends: &ends, mixes: &mixes, needs: &needs };
     notice::compose(renderer, sender, &recipient(), &items, choices, now)
 }
 
@@ -189,30 +239,74 @@ fn offer(id: &str, name: &str, price: &str, context: u64, now: DateTime<Utc>) ->
         "architecture": {"modality": "text->text"}, "pricing": {"prompt": price, "completion": price}});
     let model = Model::parse(&entry, now).expect("the sample has an id");
     let (first_seen, last_seen) = (now - TimeDelta::days(90), now);
-    Tracked { model, state: State::Listed, first_seen, last_seen, expiry_since: first_seen, successor: None }
+    let (state, settled) = (State::Listed, Settled::default());
+    Tracked { model, state, first_seen, last_seen, expiry_since: first_seen, successor: None, settled }
 }
 
-fn sample_use(resource: &str, name: &str, url: Option<&str>, position: i64) -> Use {
-    Use { resource: resource.to_owned(), name: Some(name.to_owned()), url: url.map(str::to_owned), position }
+/// The resources on the first model, and those on the second.
+fn sample_uses(name: &str, now: DateTime<Utc>) -> [Vec<Use>; 2] {
+    let used = |resource: &str, name: &str, has_page: bool, position: i64, chain: &[&str]| Use {
+        resource: resource.to_owned(),
+        name: Some(name.to_owned()),
+        url: has_page.then(|| format!("https://platform.example/resources/{resource}")),
+        position,
+        since: now - TimeDelta::days(200),
+        chain: chain.iter().map(|id| ModelId::from(*id)).collect(),
+    };
+    let (first, second, spare) = ("halcyon/lumen-2", "tessera/mosaic-2.5-flash", "halcyon/lumen-3-mini");
+    match name {
+        "model_deprecated_with_fallback" => [
+            vec![
+                used("r-101", "Summarise tickets", true, 0, &[first, spare]),
+                used("r-102", "Nightly report", false, 1, &[spare, first]),
+            ],
+            Vec::new(),
+        ],
+        "model_removed_with_fallbacks" => [
+            vec![used("r-101", "Summarise tickets", true, 0, &[first, second])],
+            vec![
+                used("r-101", "Summarise tickets", true, 1, &[first, second]),
+                used("r-103", "Translate replies", true, 0, &[second, spare]),
+            ],
+        ],
+        _ => [
+            vec![
+                used("r-101", "Summarise tickets", true, 0, &[first]),
+                used("r-102", "Nightly report", false, 1, &[spare, first]),
+            ],
+            vec![used("r-103", "Translate replies", true, 0, &[second])],
+        ],
+    }
 }
 
-fn tracked(id: &str, news: &News, now: DateTime<Utc>) -> Tracked {
+fn tracked(id: &str, news: &News, by_vendor: bool, now: DateTime<Utc>) -> Tracked {
     let (name, price) = if id.starts_with("halcyon") {
         ("Halcyon: Lumen 2", "0.000001")
     } else {
         ("Tessera: Mosaic 2.5 Flash", "0.0000003")
     };
-    let model =
-        Model { inputs: ["text", "image"].map(str::to_owned).into(), ..offer(id, name, price, 200_000, now).model };
+    let expires_on = match news {
+        News::Deprecated { on, .. } | News::DateChanged { is: Some(on), .. } if !by_vendor => Expiry::On(*on),
+        _ => Expiry::None,
+    };
+    let model = Model {
+        inputs: ["text", "image"].map(str::to_owned).into(),
+        expires_on,
+        ..offer(id, name, price, 200_000, now).model
+    };
     let since = now - TimeDelta::hours(31);
     let (state, last_seen) = match news {
         News::Removed { since, .. } => {
             (State::Removed(Absence { since: *since, fetches: 3, bulk: false }, now), *since - TimeDelta::hours(1))
         }
+        News::Missing { since, .. } => {
+            (State::Missing(Absence { since: *since, fetches: 2, bulk: false }), *since - TimeDelta::hours(1))
+        }
         _ => (State::Listed, now),
     };
     let successor = if let News::Removed { successor, .. } = news { successor.clone() } else { None };
-    Tracked { model, state, first_seen: now - TimeDelta::days(300), last_seen, expiry_since: since, successor }
+    let (first_seen, settled) = (now - TimeDelta::days(300), Settled::default());
+    Tracked { model, state, first_seen, last_seen, expiry_since: since, successor, settled }
 }
 
 fn changes(now: DateTime<Utc>) -> Vec<Change> {

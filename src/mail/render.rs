@@ -17,6 +17,7 @@ const TEMPLATES: &[(&str, &str)] = templates!["templates/":
     "bulk_event.subject.txt", "bulk_event.txt", "bulk_event.html",
     "model_date_changed.subject.txt", "model_date_changed.txt", "model_date_changed.html",
     "model_deprecated.subject.txt", "model_deprecated.txt", "model_deprecated.html",
+    "model_notice.subject.txt", "model_notice.txt", "model_notice.html",
     "model_removed.subject.txt", "model_removed.txt", "model_removed.html",
     "model_returned.subject.txt", "model_returned.txt", "model_returned.html",
     "monitor_trouble.subject.txt", "monitor_trouble.txt", "monitor_trouble.html",

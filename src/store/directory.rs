@@ -62,8 +62,12 @@ async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: D
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, \
         name = excluded.name, provider = excluded.provider, model = excluded.model, fallbacks = excluded.fallbacks, \
         url = excluded.url, updated_at = excluded.updated_at";
-    const CLEAR: &str = "DELETE FROM resource_rows WHERE resource_id = $1";
-    const ROW: &str = "INSERT INTO resource_rows (resource_id, position, user_id, model_id) VALUES ($1, $2, $3, $4)";
+    const CLEAR: &str = "DELETE FROM resource_rows WHERE resource_id = $1 AND position >= $2";
+    // What stays as it was has been so since then.
+    const ROW: &str = "INSERT INTO resource_rows (resource_id, position, user_id, model_id, since) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (resource_id, position) DO UPDATE SET user_id = excluded.user_id, model_id = excluded.model_id, \
+        since = CASE WHEN resource_rows.model_id = excluded.model_id AND resource_rows.user_id = excluded.user_id \
+            THEN resource_rows.since ELSE excluded.since END";
     ensure_user(tx, &resource.user, mail_token, now).await?;
     on!(tx, |conn| {
         let query = sqlx::query(SQL).bind(&resource.id).bind(&resource.user).bind(&resource.name);
@@ -71,11 +75,13 @@ async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: D
         let query = query.bind(serde_json::to_string(&resource.fallbacks).unwrap_or_default());
         query.bind(&resource.url).bind(now.timestamp_micros()).execute(conn).await.map(drop)
     })?;
-    on!(tx, |conn| sqlx::query(CLEAR).bind(&resource.id).execute(conn).await.map(drop))?;
-    for (position, row) in (0_i64..).zip(resource.rows()) {
+    let rows = resource.rows();
+    let kept = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    on!(tx, |conn| sqlx::query(CLEAR).bind(&resource.id).bind(kept).execute(conn).await.map(drop))?;
+    for (position, row) in (0_i64..).zip(rows) {
         on!(tx, |conn| {
             let query = sqlx::query(ROW).bind(&resource.id).bind(position).bind(&resource.user);
-            query.bind(row.as_str()).execute(conn).await.map(drop)
+            query.bind(row.as_str()).bind(now.timestamp_micros()).execute(conn).await.map(drop)
         })?;
     }
     Ok(())

@@ -10,11 +10,11 @@ use crate::domain::lifecycle::{Absence, Known, State, Tracked};
 use crate::domain::model_id::ModelId;
 
 const COLUMNS: &str = "id, state, entry, expires_on, expiry_since, first_seen_at, last_seen_at, missing_since, \
-    missing_fetches, bulk, removed_at, successor";
-/// Twelve columns a row, well below the 32,766 parameters that SQLite takes.
+    missing_fetches, bulk, removed_at, successor, settled";
+/// Thirteen columns a row, well below the 32,766 parameters that SQLite takes.
 const ROWS_PER_STATEMENT: usize = 500;
 
-type Row = ((String, String), (i64, i64, i64), (Option<i64>, i64, bool, Option<i64>), Option<String>);
+type Row = ((String, String, String), (i64, i64, i64), (Option<i64>, i64, bool, Option<i64>), Option<String>);
 
 /// Everything known, by id.
 ///
@@ -22,18 +22,19 @@ type Row = ((String, String), (i64, i64, i64), (Option<i64>, i64, bool, Option<i
 /// When the database fails or holds what cannot be read.
 pub async fn load(tx: &mut Tx) -> Result<Known> {
     const SQL: &str = "SELECT entry, state, expiry_since, first_seen_at, last_seen_at, missing_since, missing_fetches, \
-        bulk, removed_at, successor FROM models";
-    type Flat = (String, String, i64, i64, i64, Option<i64>, i64, bool, Option<i64>, Option<String>);
+        bulk, removed_at, successor, settled FROM models";
+    type Flat = (String, String, i64, i64, i64, Option<i64>, i64, bool, Option<i64>, Option<String>, String);
     let rows: Vec<Flat> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
-    let tracked =
-        rows.into_iter().map(|(entry, state, expiry, first, last, since, fetches, bulk, removed, successor)| {
-            tracked(((entry, state), (expiry, first, last), (since, fetches, bulk, removed), successor))
-        });
+    let tracked = rows.into_iter().map(
+        |(entry, state, expiry, first, last, since, fetches, bulk, removed, successor, settled)| {
+            tracked(((entry, state, settled), (expiry, first, last), (since, fetches, bulk, removed), successor))
+        },
+    );
     tracked.map(|tracked| tracked.map(|tracked| (tracked.model.id.clone(), tracked))).collect()
 }
 
 fn tracked(
-    ((entry, state), (expiry_since, first, last), (since, fetches, bulk, removed_at), successor): Row,
+    ((entry, state, settled), (expiry_since, first, last), (since, fetches, bulk, removed_at), successor): Row,
 ) -> Result<Tracked> {
     let absence =
         Absence { since: time(since.unwrap_or_default()), fetches: u32::try_from(fetches).unwrap_or(u32::MAX), bulk };
@@ -51,6 +52,7 @@ fn tracked(
         last_seen: time(last),
         expiry_since: time(expiry_since),
         successor: successor.map(ModelId::new),
+        settled: json("models.settled", &settled)?,
     })
 }
 
@@ -81,14 +83,15 @@ pub async fn save(tx: &mut Tx, before: &Known, after: &Known) -> Result<()> {
                     } else {
                         None
                     })
-                    .push_bind(tracked.successor.as_ref().map(ModelId::as_str));
+                    .push_bind(tracked.successor.as_ref().map(ModelId::as_str))
+                    .push_bind(serde_json::to_string(&tracked.settled).unwrap_or_default());
             });
             insert.push(
                 " ON CONFLICT (id) DO UPDATE SET state = excluded.state, entry = excluded.entry, \
                  expires_on = excluded.expires_on, expiry_since = excluded.expiry_since, \
                  last_seen_at = excluded.last_seen_at, missing_since = excluded.missing_since, \
                  missing_fetches = excluded.missing_fetches, bulk = excluded.bulk, removed_at = excluded.removed_at, \
-                 successor = excluded.successor",
+                 successor = excluded.successor, settled = excluded.settled",
             );
             insert.build().execute(conn).await.map(drop)
         })?;

@@ -38,13 +38,20 @@ pub async fn user_of(tx: &mut Tx, mail_token: &str) -> Result<Option<String>> {
     Ok(row.map(|(id,)| id))
 }
 
-/// User and kind of what the users from `first` to `last` do not want.
+/// User and kind of what some users do not want.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn stopped(tx: &mut Tx, first: &str, last: &str) -> Result<BTreeSet<(String, String)>> {
-    const SQL: &str = "SELECT user_id, kind FROM mail_stops WHERE user_id BETWEEN $1 AND $2";
-    let rows: Vec<(String, String)> = on!(tx, |conn| sqlx::query_as(SQL).bind(first).bind(last).fetch_all(conn).await)?;
+pub async fn stopped(tx: &mut Tx, users: &[String]) -> Result<BTreeSet<(String, String)>> {
+    let rows: Vec<(String, String)> = on!(tx, |conn| {
+        let mut select = sqlx::QueryBuilder::new("SELECT user_id, kind FROM mail_stops WHERE user_id IN (");
+        let mut list = select.separated(", ");
+        for user in users {
+            list.push_bind(user.as_str());
+        }
+        select.push(")");
+        select.build_query_as().fetch_all(conn).await
+    })?;
     Ok(rows.into_iter().collect())
 }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Result, Tx, on};
+use crate::domain::peak::span_of;
 use crate::domain::rollup::quarter_of;
 
 /// Rows that one step deletes at most, so that nobody waits long for the write lock.
@@ -25,6 +26,8 @@ pub enum What {
     Silences,
     /// What accounts held, except the last that is known of each.
     Balances,
+    /// The longest executions of users.
+    Peaks,
 }
 
 /// Deletes up to [`STEP`] rows from before `before`; says how many it were.
@@ -45,6 +48,8 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
     const SILENCES: &str = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < $1 LIMIT $2)";
     const BALANCES: &str = "DELETE FROM balances WHERE (account, at) IN (SELECT b.account, b.at FROM balances b WHERE b.at < $1 \
         AND EXISTS (SELECT 1 FROM balances l WHERE l.account = b.account AND l.at > b.at) LIMIT $2)";
+    const PEAKS: &str = "DELETE FROM usage_peaks WHERE (user_no, model_no, span) IN \
+        (SELECT user_no, model_no, span FROM usage_peaks WHERE span < $1 LIMIT $2)";
     const LISTS: &str =
         "DELETE FROM lists WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE fetches.digest = lists.digest)";
     let sql = match what {
@@ -55,8 +60,13 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         What::Incidents => INCIDENTS,
         What::Silences => SILENCES,
         What::Balances => BALANCES,
+        What::Peaks => PEAKS,
     };
-    let before = if what == What::Quarters { quarter_of(before) } else { before.timestamp_micros() };
+    let before = match what {
+        What::Quarters => quarter_of(before),
+        What::Peaks => span_of(before),
+        _ => before.timestamp_micros(),
+    };
     let gone = on!(tx, |conn| {
         let query = sqlx::query(sql).bind(before).bind(STEP);
         query.execute(conn).await.map(|done| done.rows_affected())

@@ -250,7 +250,8 @@ async fn an_error_is_classified_with_what_to_do() {
 async fn a_user_stops_a_kind_of_mail_with_one_click_and_resumes_it_on_the_page() {
     let platform = Platform::new().await;
     let mut tx = platform.world.context.db.read().await.unwrap();
-    let token = openrouter_monitor::store::told::recipients(&mut tx, "u1", "u1").await.unwrap().remove(0).mail_token;
+    let token =
+        openrouter_monitor::store::told::recipients(&mut tx, &["u1".to_owned()]).await.unwrap().remove(0).mail_token;
     drop(tx);
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let click = format!("POST /m/{token}?kind=model_deprecated");
@@ -258,7 +259,7 @@ async fn a_user_stops_a_kind_of_mail_with_one_click_and_resumes_it_on_the_page()
     assert_eq!(platform.call("", &format!("GET /m/{token}"), "", b"").await.0, 200);
     let stopped = async || {
         let mut tx = platform.world.context.db.read().await.unwrap();
-        openrouter_monitor::store::preferences::stopped(&mut tx, "u1", "u1").await.unwrap().len()
+        openrouter_monitor::store::preferences::stopped(&mut tx, &["u1".to_owned()]).await.unwrap().len()
     };
     assert_eq!(stopped().await, 0, "a look changes nothing");
     assert_eq!(platform.call("", &click, form, b"List-Unsubscribe=One-Click").await.0, 200);

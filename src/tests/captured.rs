@@ -124,23 +124,28 @@ pub(crate) fn unpacked(folder: &Path) -> tempfile::TempDir {
     into
 }
 
+/// The rows of each list, oldest first.
+pub(crate) fn read_lists(folder: &Path) -> Vec<(DateTime<Utc>, Vec<Value>)> {
+    let read = |entry: std::io::Result<std::fs::DirEntry>| {
+        let file = entry.unwrap().path();
+        let stamp = file.file_name().unwrap().to_str().unwrap()[..18].to_owned();
+        let body: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let rows = body.get("data").unwrap_or(&body).as_array().unwrap().clone();
+        (NaiveDateTime::parse_from_str(&stamp, "%Y-%m-%dT%H%M%SZ").unwrap().and_utc(), rows)
+    };
+    let mut lists: Vec<_> = std::fs::read_dir(folder).unwrap().map(read).collect();
+    lists.sort_by_key(|(at, _)| *at);
+    lists
+}
+
 #[test]
 fn over_all_captured_lists_what_is_told_is_true_in_time_and_told_once() {
     let Some(folder) = captures() else { return };
     let unpacked = unpacked(&folder);
     let folder = unpacked.path().join("catalogues");
-    let mut lists: Vec<(DateTime<Utc>, BTreeSet<String>)> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| {
-            let file = entry.unwrap().path();
-            let stamp = file.file_name().unwrap().to_str().unwrap()[..18].to_owned();
-            let body: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-            let rows = body.get("data").unwrap_or(&body).as_array().unwrap().clone();
-            let ids = rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
-            (NaiveDateTime::parse_from_str(&stamp, "%Y-%m-%dT%H%M%SZ").unwrap().and_utc(), ids)
-        })
-        .collect();
-    lists.sort();
+    let ids = |rows: Vec<Value>| rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    let lists: Vec<(DateTime<Utc>, BTreeSet<String>)> =
+        read_lists(&folder).into_iter().map(|(at, rows)| (at, ids(rows))).collect();
     let absences = absences(&lists);
     let told = replay(&folder, &[]);
     let mails = || told.iter().filter(|line| line["type"] == "mail");

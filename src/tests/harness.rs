@@ -12,6 +12,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use openrouter_monitor::clock::{Clock, ManualClock};
 use openrouter_monitor::config::Config;
+use openrouter_monitor::domain::execution::{Execution, parse};
+use openrouter_monitor::ingest::Groups;
 use openrouter_monitor::job::runner::{Report, Runner};
 use openrouter_monitor::job::{self, Context};
 use openrouter_monitor::mail::transport::{Mailer, Outlet};
@@ -54,6 +56,15 @@ impl World {
 
     /// With settings of its own.
     pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
+        Self::build(None, set).await
+    }
+
+    /// Over a store that is there already.
+    pub(crate) async fn over(db: Db) -> Self {
+        Self::build(Some(db), |_| {}).await
+    }
+
+    async fn build(db: Option<Db>, set: impl FnOnce(&mut Config)) -> Self {
         install_tls();
         let folder = tempfile::tempdir().expect("a folder");
         let openrouter = FakeOpenRouter::start().await;
@@ -65,7 +76,11 @@ impl World {
         set(&mut config);
         let clock = Arc::new(ManualClock::at(at(START)));
         let outlet = Outlet::default();
-        let context = context(&config, folder.path().join("monitor.db"), &clock, &outlet).await;
+        let db = match db {
+            Some(db) => db,
+            None => scratch(folder.path().join("monitor.db")).await,
+        };
+        let context = context(&config, db, &clock, &outlet);
         let runner = Runner::new(Arc::clone(&context));
         Self { context, runner, clock, openrouter, outlet, folder, config }
     }
@@ -73,7 +88,8 @@ impl World {
     /// The same store, read by a daemon that has just started.
     pub(crate) async fn restart(&mut self) {
         self.context.db.close().await;
-        self.context = context(&self.config, self.folder.path().join("monitor.db"), &self.clock, &self.outlet).await;
+        let db = scratch(self.folder.path().join("monitor.db")).await;
+        self.context = context(&self.config, db, &self.clock, &self.outlet);
         self.runner = Runner::new(Arc::clone(&self.context));
     }
 
@@ -107,6 +123,21 @@ impl World {
         self.mails().await.split_off(before).iter().map(brief).collect()
     }
 
+    /// Takes in executions, as `POST /v1/executions` reads them.
+    pub(crate) async fn execute(&self, executions: &[Value]) {
+        let now = self.clock.now();
+        let parsed = executions.iter().map(|line| parse(&line.to_string(), now).expect("an execution"));
+        let parsed: Vec<Execution> = parsed.collect();
+        Groups::new(Arc::clone(&self.context)).write(&[&parsed]).await.expect("a store that works");
+    }
+
+    /// The text of the last mail.
+    pub(crate) async fn last_text(&self) -> String {
+        let id = self.mails().await.last().expect("a mail").id;
+        let mut tx = self.context.db.read().await.expect("a store that works");
+        outbox::get(&mut tx, id).await.expect("a store that works").expect("a mail").1.text
+    }
+
     /// Every mail ever enqueued, oldest first.
     pub(crate) async fn mails(&self) -> Vec<Row> {
         let mut tx = self.context.db.read().await.expect("a store that works");
@@ -119,9 +150,12 @@ impl World {
     }
 }
 
-async fn context(config: &Config, file: PathBuf, clock: &Arc<ManualClock>, outlet: &Outlet) -> Arc<Context> {
+async fn scratch(file: PathBuf) -> Db {
+    Db::scratch(&file, Metrics::default()).await.expect("a scratch database")
+}
+
+fn context(config: &Config, db: Db, clock: &Arc<ManualClock>, outlet: &Outlet) -> Arc<Context> {
     let metrics = Metrics::default();
-    let db = Db::scratch(&file, metrics.clone()).await.expect("a scratch database");
     let client = Client::live(&config.openrouter, metrics.clone()).expect("a client");
     let mailer = Mailer::in_memory(config, Arc::clone(outlet)).expect("a mailer");
     let clock = Arc::clone(clock) as Arc<dyn Clock>;

@@ -13,12 +13,18 @@ use openrouter_monitor::domain::lifecycle::{Absence, Known, State, Tracked};
 use openrouter_monitor::domain::model::Model;
 use openrouter_monitor::domain::model_id::ModelId;
 use openrouter_monitor::domain::news::Belief;
+use openrouter_monitor::domain::peak::{Peak, Peaks, span_of};
+use openrouter_monitor::domain::replacement::Needs;
+use openrouter_monitor::domain::settled::{Settled, Settlement};
 use openrouter_monitor::domain::vendor_end::{Kept, VendorEnd, VendorEnds};
 use openrouter_monitor::store::lists::Fetch;
+use openrouter_monitor::store::names::{Fresh, Names};
 use openrouter_monitor::store::outbox::{Mail, Outcome};
 use openrouter_monitor::store::prune::{What, step};
 use openrouter_monitor::store::tokens::Scope;
-use openrouter_monitor::store::{changes, directory, feeds, incidents, lists, models, outbox, tokens, told};
+use openrouter_monitor::store::{
+    changes, directory, feeds, incidents, lists, models, outbox, peaks, settled, tokens, told,
+};
 use serde_json::{Value, json};
 
 use crate::harness::at;
@@ -27,7 +33,9 @@ use crate::harness::database::on_every_db;
 fn tracked(entry: &Value, state: State) -> Tracked {
     let now = at("2026-06-08T01:00:00.000001Z");
     let model = Model::parse(entry, now).unwrap();
-    Tracked { model, state, first_seen: now, last_seen: now, expiry_since: now, successor: Some(ModelId::from("x/y")) }
+    let settled = Settled::at_once(&model, now);
+    let successor = Some(ModelId::from("x/y"));
+    Tracked { model, state, first_seen: now, last_seen: now, expiry_since: now, successor, settled }
 }
 
 fn known(tracked: Vec<Tracked>) -> Known {
@@ -107,7 +115,7 @@ on_every_db! {
         feeds::save_ends(&mut tx, &VendorEnds::new(), &ends).await.unwrap();
         assert_eq!(feeds::ends(&mut tx).await.unwrap(), ends);
         assert_eq!(told::concerned(&mut tx).await.unwrap(), ["u", "v"]);
-        let stakes = told::stakes(&mut tx, "u", "v").await.unwrap();
+        let stakes = told::stakes(&mut tx, &["u".to_owned(), "v".to_owned()]).await.unwrap();
         assert_eq!(stakes.keys().map(|(user, model)| format!("{user} {model}")).collect::<Vec<_>>(), ["u a/a", "v a"]);
         let count = |counts: BTreeMap<String, (i64, i64)>, state: &str| counts.get(state).copied();
         let counts = models::count(&mut tx, end.on).await.unwrap();
@@ -184,13 +192,72 @@ on_every_db! {
             json!({"resource": {"id": "r3", "user": "no-address", "model": "a/dated"}}),
         ]).await;
         assert_eq!(told::concerned(&mut tx).await.unwrap(), ["u1"]);
-        let belief = Belief { expires_on: Some("2026-06-18".parse().unwrap()), gone_since: None, milestones: [("2026-06-18".parse().unwrap(), 14)].into() };
+        let belief = Belief { expires_on: Some("2026-06-18".parse().unwrap()), milestones: [("2026-06-18".parse().unwrap(), 14)].into(), price_since: Some(at("2026-06-08T01:00:00Z")),
+            lost: [("tools".to_owned(), at("2026-06-09T01:00:00Z"))].into(), missing_since: Some(at("2026-06-10T01:00:00Z")), ..Belief::default() };
         told::save(&mut tx, "u2", &ModelId::from("a/fine"), &belief).await.unwrap();
         assert_eq!(told::concerned(&mut tx).await.unwrap(), ["u1", "u2"], "an earlier mail is no longer true");
-        let stakes = told::stakes(&mut tx, "u1", "u2").await.unwrap();
+        let stakes = told::stakes(&mut tx, &["u1".to_owned(), "u2".to_owned()]).await.unwrap();
         assert_eq!(stakes[&("u2".to_owned(), ModelId::from("a/fine"))].belief, belief);
         assert_eq!(stakes[&("u1".to_owned(), ModelId::from("a/dated"))].uses[0].resource, "r1");
-        assert_eq!(told::recipients(&mut tx, "u1", "u2").await.unwrap().len(), 2);
+        assert_eq!(told::recipients(&mut tx, &["u1".to_owned(), "u2".to_owned()]).await.unwrap().len(), 2);
+    }
+
+    async fn what_held_concerns_its_users_until_all_were_gone_through(test) {
+        let (since, now) = (at("2026-06-08T01:00:00Z"), at("2026-06-11T01:00:00Z"));
+        let change = |what: &str, since| Settlement { model: ModelId::from("a/fine"), what: what.to_owned(), since, before: json!(true), after: json!(false) };
+        let mut tx = test.db.write().await.unwrap();
+        models::save(&mut tx, &Known::new(), &known(vec![tracked(&json!({"id": "a/fine"}), State::Listed)])).await.unwrap();
+        let fallback = json!({"resource": {"id": "r1", "user": "u1", "model": "a/other", "fallbacks": ["a/fine"]}});
+        apply(&mut tx, &[json!({"user": {"id": "u1", "email": "u1@x.org"}}), fallback]).await;
+        assert_eq!(told::concerned(&mut tx).await.unwrap(), [""; 0]);
+        settled::insert(&mut tx, &[change("tools", since), change("tools", since)]).await.unwrap();
+        assert_eq!(told::concerned(&mut tx).await.unwrap(), ["u1"]);
+        let stakes = told::stakes(&mut tx, &["u1".to_owned()]).await.unwrap();
+        let stake = &stakes[&("u1".to_owned(), ModelId::from("a/fine"))];
+        assert_eq!((stake.since(), stake.uses[0].position), (Some(since), 1));
+        assert_eq!(stake.uses[0].chain, ["a/other", "a/fine"].map(ModelId::from));
+        assert_eq!(told::stake(&mut tx, &"u1".to_owned(), &ModelId::from("a/fine")).await.unwrap(), *stake);
+        let waiting = settled::waiting(&mut tx).await.unwrap();
+        settled::judged(&mut tx, &waiting, now).await.unwrap();
+        assert_eq!(told::concerned(&mut tx).await.unwrap(), [""; 0]);
+        settled::insert(&mut tx, &[change("tools", now)]).await.unwrap();
+        let waiting = settled::waiting(&mut tx).await.unwrap();
+        assert_eq!((waiting.unjudged, waiting.changes[&ModelId::from("a/fine")].len()), (1, 2), "what was judged is there too");
+    }
+
+    async fn a_resource_depends_on_a_model_since_it_first_did(test) {
+        let mut tx = test.db.write().await.unwrap();
+        let mut since = async |hours: i64, model: &str, fallbacks: &[&str]| {
+            let line = json!({"resource": {"id": "r", "user": "u", "model": model, "fallbacks": fallbacks}});
+            let entry = Entry::parse(&line.to_string()).unwrap();
+            let now = at("2026-06-08T01:00:00Z");
+            directory::apply(&mut tx, &entry, "token", now + TimeDelta::hours(hours)).await.unwrap();
+            let used = told::stake(&mut tx, &"u".to_owned(), &ModelId::from("a/b")).await.unwrap().since();
+            used.map(|used| (used - now).num_hours())
+        };
+        assert_eq!(since(0, "a/b", &["a/c"]).await, Some(0));
+        assert_eq!(since(5, "a/b", &[]).await, Some(0));
+        assert_eq!(since(6, "a/d", &["a/c"]).await, None);
+        assert_eq!(since(7, "a/b", &["a/c"]).await, Some(7));
+    }
+
+    async fn the_longest_executions_are_kept_by_span(test) {
+        let now = at("2026-06-08T01:00:00Z");
+        let mut tx = test.db.write().await.unwrap();
+        let mut names = Names::default();
+        let fresh = names.resolve(&mut tx, &["u", "a/b", "a/b:nitro"]).await.unwrap();
+        names.keep(fresh);
+        let number = |text: &str| names.number(&Fresh::default(), text).unwrap();
+        let (user, model, variant, span) = (number("u"), number("a/b"), number("a/b:nitro"), span_of(now));
+        let mut put = Peaks::new();
+        for (key, tokens, output) in [((user, model, span), 100, 10), ((user, model, span - 1), 50, 20), ((user, variant, span), 120, 5), ((user, model, span - 2), 999, 999)] {
+            put.insert(key, Peak { tokens, output });
+        }
+        peaks::raise(&mut tx, &put).await.unwrap();
+        peaks::raise(&mut tx, &[((user, model, span), Peak { tokens: 90, output: 30 })].into()).await.unwrap();
+        let needs = peaks::of_user(&mut tx, "u", now).await.unwrap();
+        assert_eq!(needs, BTreeMap::from([(ModelId::from("a/b"), Needs { context: Some(120), output: Some(30) })]));
+        assert_eq!(step(&mut tx, What::Peaks, now - TimeDelta::days(30)).await.unwrap(), 1);
     }
 
     async fn incidents_open_once_and_resolve(test) {

@@ -105,7 +105,7 @@ async fn enqueue(context: &Context, tx: &mut Tx, telling: &Telling<'_>) -> Resul
     let (rule, sender) = (telling.incident.finding.rule, context.sender());
     let mut mails: Vec<Mail> = Vec::new();
     if let (Some(_), Some(user)) = (rule.user_mail(), telling.incident.finding.user.as_deref())
-        && let Some(to) = told::recipients(tx, user, user).await?.into_iter().next()
+        && let Some(to) = told::recipients(tx, &[user.to_owned()]).await?.into_iter().next()
     {
         let zone = directory::user(tx, user).await?.and_then(|user| user.timezone).unwrap_or(Tz::UTC);
         mails.push(alert::to_user(&context.renderer, &sender, &to, zone, telling)?);

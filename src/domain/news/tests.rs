@@ -9,6 +9,7 @@ use serde_json::json;
 use super::super::announcement::Platform;
 use super::super::lifecycle::Absence;
 use super::super::model::{Expiry, Model};
+use super::super::settled::Settled;
 use super::*;
 
 fn hour(hours: i64) -> DateTime<Utc> {
@@ -29,6 +30,7 @@ fn play(observations: &[(i64, bool, Option<u32>)]) -> Vec<String> {
         last_seen: hour(0),
         expiry_since: hour(0),
         successor: None,
+        settled: Settled::default(),
     };
     let (mut belief, mut story) = (Belief::default(), Vec::new());
     for (hours, listed, day) in observations {
@@ -144,6 +146,7 @@ fn who_no_longer_uses_it_hears_only_what_corrects_an_earlier_mail() {
         last_seen: hour(48),
         expiry_since: hour(0),
         successor: None,
+        settled: Settled::default(),
     };
     assert_eq!(due(&Belief::default(), &tracked, None, false, hour(48)), None);
     let told = Belief { expires_on: Some(date(18)), ..Belief::default() };
@@ -155,7 +158,15 @@ fn play_vendor(id: &str, days: &[(u32, Option<u32>, Option<u32>)]) -> Vec<String
     let start = Utc.with_ymd_and_hms(2026, 6, 1, 6, 0, 0).unwrap();
     let model = Model::parse(&json!({"id": id}), start).unwrap();
     let (state, successor) = (State::Listed, None);
-    let mut tracked = Tracked { model, state, first_seen: start, last_seen: start, expiry_since: start, successor };
+    let mut tracked = Tracked {
+        model,
+        state,
+        first_seen: start,
+        last_seen: start,
+        expiry_since: start,
+        successor,
+        settled: Settled::default(),
+    };
     let (mut belief, mut story, mut end) = (Belief::default(), Vec::new(), None::<VendorEnd>);
     for (day, own, vendors) in days {
         let now = start + TimeDelta::days(i64::from(*day) - 1);
@@ -191,8 +202,15 @@ fn a_vendors_day_that_passed_is_told_once_unless_it_is_long_ago() {
         let on = NaiveDate::from_ymd_opt(2025, 11, 1).unwrap();
         let model = Model::parse(&json!({"id": id}), hour(0)).unwrap();
         let (state, successor) = (State::Listed, None);
-        let tracked =
-            Tracked { model, state, first_seen: hour(0), last_seen: hour(0), expiry_since: hour(0), successor };
+        let tracked = Tracked {
+            model,
+            state,
+            first_seen: hour(0),
+            last_seen: hour(0),
+            expiry_since: hour(0),
+            successor,
+            settled: Settled::default(),
+        };
         let (source, platform) = ("a feed".to_owned(), Platform::Anthropic);
         let end = VendorEnd { platform, on, since: hour(0), successor: None, source, url: None };
         due(&Belief::default(), &tracked, Some(&end), true, hour(0)).is_some()

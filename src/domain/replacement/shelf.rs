@@ -9,6 +9,7 @@ use crate::domain::lifecycle::{Known, State};
 use crate::domain::model::Model;
 use crate::domain::model_id::ModelId;
 use crate::domain::price::Prices;
+use crate::domain::vendor_end::VendorEnds;
 
 /// A generation names its sizes with words of its own (`opus`, `sonnet`, `haiku`) where it has so many of them.
 const LADDER_MIN: usize = 3;
@@ -73,10 +74,15 @@ impl Shelf {
         shelf
     }
 
-    /// What is listed of all that is known.
+    /// What is listed of all that is known; nothing takes another's place that its own vendor ends.
     #[must_use]
-    pub fn of(known: &Known) -> Self {
-        Self::new(known.values().filter(|tracked| tracked.state == State::Listed).map(|tracked| &tracked.model))
+    pub fn of(known: &Known, ends: &VendorEnds) -> Self {
+        let listed = known.values().filter(|tracked| tracked.state == State::Listed);
+        let mut shelf = Self::new(listed.map(|tracked| &tracked.model));
+        for book in &mut shelf.books {
+            book.stays &= !ends.contains_key(&book.model.id);
+        }
+        shelf
     }
 
     fn book(&self, model: &Model, name: Name) -> Book {

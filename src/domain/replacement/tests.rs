@@ -6,6 +6,9 @@ use chrono::{TimeZone, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::announcement::Platform;
+use super::super::lifecycle::Known;
+use super::super::vendor_end::{VendorEnd, VendorEnds};
 use super::*;
 
 fn model(entry: &Value) -> Model {
@@ -31,6 +34,31 @@ fn ranked(entries: &[Value], lost: Lost<'_>) -> Vec<Candidate> {
 
 fn ids(candidates: &[Candidate]) -> Vec<&str> {
     candidates.iter().map(|candidate| candidate.model.as_str()).collect()
+}
+
+#[test]
+fn what_its_own_vendor_ends_is_not_offered() {
+    let now = Utc.with_ymd_and_hms(2026, 6, 8, 1, 0, 0).unwrap();
+    let rows =
+        [priced("halcyon/lumen-2", 0, 1.0), priced("halcyon/lumen-3", 100, 1.0), priced("halcyon/lumen-4", 200, 1.0)];
+    let models: Vec<Model> = rows.iter().map(model).collect();
+    let tracked = |model: &Model| Tracked { model: model.clone(), ..Tracked::at_vendor(model.id.clone(), now) };
+    let known: Known = models.iter().map(|model| (model.id.clone(), tracked(model))).collect();
+    let end = VendorEnd {
+        platform: Platform::OpenAi,
+        on: now.date_naive(),
+        since: now,
+        successor: None,
+        source: "a feed".to_owned(),
+        url: None,
+    };
+    let ends = VendorEnds::from([(ModelId::from("halcyon/lumen-4"), end)]);
+    let offered = |ends: &VendorEnds| {
+        let best = replacements(&Shelf::of(&known, ends), &known[&models[0].id], &[], Mix::default(), Needs::default());
+        best.iter().map(|candidate| candidate.model.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(offered(&VendorEnds::new()), ["halcyon/lumen-4", "halcyon/lumen-3"]);
+    assert_eq!(offered(&ends), ["halcyon/lumen-3"]);
 }
 
 #[test]

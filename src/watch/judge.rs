@@ -38,7 +38,7 @@ pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<Vec<F
     judge.total().await?;
     judge.caps(&users, &learnt).await?;
     judge.models().await?;
-    judge.balances(&learnt).await?;
+    judge.balances().await?;
     judge.daemon().await?;
     Ok(judge.name().await?)
 }

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod executions;
 pub mod feeds;
 pub mod incidents;
+mod list;
 pub mod lists;
 mod migrate;
 pub mod models;

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::gauges;
 use crate::http::{Site, server};
 use crate::ingest;
+use crate::job::doubt::Doubts;
 use crate::job::runner::Runner;
 use crate::job::{Context, Settings, deliver};
 use crate::mail::render::Renderer;
@@ -120,6 +121,7 @@ pub fn with_parts(
         mail_waits: Notify::new(),
         notice_waits: Default::default(),
         notifier: notify::Sender::default(),
+        doubts: Doubts::default(),
         stop,
     }
 }

@@ -20,6 +20,7 @@ pub mod finding;
 pub mod incident;
 pub mod lifecycle;
 pub mod mail_kind;
+pub mod missing;
 pub mod model;
 pub mod model_id;
 pub mod money;

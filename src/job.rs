@@ -2,7 +2,9 @@
 
 pub mod deliver;
 mod digest;
+pub mod doubt;
 mod feeds;
+pub(crate) mod missing;
 mod models;
 pub(crate) mod notices;
 mod prune;
@@ -151,6 +153,8 @@ pub struct Context {
     pub notice_waits: [Notify; 3],
     /// The way out for notices.
     pub notifier: notify::Sender,
+    /// Whether executions fail as those on a model that is not there.
+    pub doubts: doubt::Doubts,
     /// Asks everything to end.
     pub stop: CancellationToken,
 }

@@ -88,6 +88,7 @@ impl Traced {
             is_estimated: false,
             latency_ms: self.latency_ms.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX)),
             attempts: self.attempts.iter().map(|attempt| failure::of_attempt(attempt.status)).collect(),
+            offered: Vec::new(),
         }
     }
 }

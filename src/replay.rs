@@ -203,6 +203,9 @@ async fn play<W: Write>(
         clock.set(now);
         taker.take(inputs, now).await?;
         runner.run_due().await;
+        if context.doubts.take(now) {
+            job::missing::tell(context, now).await.map_err(job::Error::into_inner)?;
+        }
         while let Some((_, file)) = inputs.captures.pop_front_if(|(at, _)| *at <= now) {
             context.openrouter.put(std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?);
             runner.run_now(job::find("models").context("there is no job that fetches lists")?).await?;

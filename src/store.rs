@@ -15,6 +15,7 @@ pub mod lists;
 mod migrate;
 pub mod models;
 pub mod names;
+pub mod offers;
 pub mod outbox;
 pub mod partitions;
 pub mod peaks;

@@ -182,6 +182,7 @@ impl Traffic {
             is_estimated: false,
             latency_ms: Some(latency),
             attempts: fate::attempts(outcome, resource.provider, rng.clone()),
+            offered: Vec::new(),
         }
     }
 

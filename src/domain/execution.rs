@@ -56,6 +56,8 @@ pub struct Execution {
     pub latency_ms: Option<u32>,
     /// What each provider came to that was tried for it, in order, where OpenRouter says so. Counted, not kept.
     pub attempts: Vec<Outcome>,
+    /// Models that OpenRouter offers in place of the one asked for. Kept by model.
+    pub offered: Vec<String>,
 }
 
 impl Execution {

@@ -98,6 +98,14 @@ outcomes! {
     Unknown = 99 "unknown",
 }
 
+impl Outcome {
+    /// Whether the model was not there for it.
+    #[must_use]
+    pub fn is_unavailable(self) -> bool {
+        self.name() == Self::ModelNotFound.name()
+    }
+}
+
 /// Who can mend a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {

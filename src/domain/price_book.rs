@@ -172,6 +172,7 @@ mod tests {
             is_estimated: false,
             latency_ms: None,
             attempts: Vec::new(),
+            offered: Vec::new(),
         };
         book().complete(&mut execution);
         assert_eq!(execution.is_estimated, execution.usage.cost.is_some());
@@ -214,6 +215,7 @@ mod tests {
             is_estimated: false,
             latency_ms: None,
             attempts: Vec::new(),
+            offered: Vec::new(),
         };
         book().complete(&mut execution);
         assert_eq!(execution.usage.cost, Some(NanoUsd(5)));

@@ -1,17 +1,18 @@
 //! One transaction for the rows of many requests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Receipt;
 use crate::directory::mail_token;
 use crate::domain::execution::{Execution, day_of};
+use crate::domain::model_id::ModelId;
 use crate::domain::peak;
 use crate::domain::rollup::{Key, Measures, Rollup};
 use crate::job::Context;
 use crate::store::executions::{self, Row};
 use crate::store::names::{Fresh, Names};
-use crate::store::{self, Tx, directory, peaks, rollups};
+use crate::store::{self, Tx, directory, offers, peaks, rollups};
 
 /// How often a group is tried when others write the same rows at the same time.
 const ATTEMPTS_MAX: usize = 5;
@@ -78,9 +79,13 @@ impl Groups {
         rollups::add(&mut tx, &rolled_up(&new)).await?;
         let higher = self.peaks.higher(new.iter().map(|row| (row.user, row.model, row.execution)));
         peaks::raise(&mut tx, &higher).await?;
+        offers::put(&mut tx, &offered(&new), self.context.now()).await?;
         tx.commit().await?;
         self.names.keep(fresh);
         self.peaks.keep(higher);
+        if new.iter().any(|row| row.execution.outcome.is_unavailable()) {
+            self.context.doubts.raise();
+        }
         self.context.metrics.usage.executed(new.iter().map(|row| row.execution));
         Ok(Some(receipts(requests, &rows)))
     }
@@ -144,6 +149,14 @@ fn rolled_up(rows: &[Row<'_>]) -> Rollup {
         rollup.add(key, row.execution.at, Measures::of(row.execution));
     }
     rollup
+}
+
+/// What OpenRouter offered in place of each model that it refused.
+fn offered(rows: &[Row<'_>]) -> BTreeMap<ModelId, Vec<String>> {
+    let offering = rows.iter().filter(|row| !row.execution.offered.is_empty());
+    let offers =
+        offering.filter_map(|row| Some((ModelId::look_up(&row.execution.model)?, row.execution.offered.clone())));
+    offers.collect()
 }
 
 fn receipts(requests: &[&[Execution]], new: &[Numbered<'_>]) -> Vec<Receipt> {

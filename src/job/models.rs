@@ -7,11 +7,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 
-use super::{Context, Error, Spec, notices};
+use super::{Context, Error, Spec, missing, notices};
 use crate::domain::alert::{Rule, Subject};
 use crate::domain::catalog::{Catalog, Refusal};
 use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::{self, BulkEvent, Known, Presence, State, Step};
+use crate::domain::missing::{asks_for_list, is_time_again};
 use crate::domain::model_id::ModelId;
 use crate::mail::admin::{Desk, Trouble};
 use crate::mail::notice::Fact;
@@ -30,7 +31,7 @@ pub(super) const SPEC: Spec = Spec {
     run: |context| Box::pin(async move { run(&context).await }),
 };
 
-/// Fetches again while something in use is in doubt.
+/// Fetches again while something in use is in doubt, and as soon as executions fail on what may be gone.
 pub(super) const RECHECK: Spec = Spec {
     name: "models_recheck",
     what: "Fetches the list again while a model in use is missing",
@@ -55,12 +56,20 @@ const LIST: &str = "openrouter";
 
 async fn recheck(context: &Arc<Context>) -> Result<String, Error> {
     let mut tx = context.db.read().await?;
+    let now = context.now();
     let doubtful = store::models::in_doubt(&mut tx).await?;
+    let failures = missing::failures(&mut tx, now).await?;
+    let fetched = store::lists::last_accepted(&mut tx).await?.map(|last| last.at);
+    let known = if failures.is_empty() { Known::new() } else { store::models::load(&mut tx).await? };
     drop(tx);
-    if doubtful == 0 {
-        return Ok("nothing in use is in doubt".to_owned());
+    if doubtful > 0 && is_time_again(fetched, now) || asks_for_list(&failures, &known, fetched, now) {
+        return Ok(format!("{doubtful} in doubt: {}", run(context).await?));
     }
-    Ok(format!("{doubtful} in doubt: {}", run(context).await?))
+    let told = missing::tell(context, now).await?;
+    Ok(match (doubtful, told) {
+        (0, 0) => "nothing in use is in doubt".to_owned(),
+        _ => format!("{doubtful} in doubt, the list is fresh, {told} mails"),
+    })
 }
 
 async fn run(context: &Arc<Context>) -> Result<String, Error> {
@@ -79,7 +88,7 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
     let answers = ask(context, &known, &fetched.catalog, now).await;
     let taken = take(context, &fetched, &answers, now).await?;
     let Some(taken) = taken else { return Ok("a newer list is already in force".to_owned()) };
-    let told = notices::tell(context, now).await?;
+    let told = notices::tell(context, now).await? + missing::tell(context, now).await?;
     Ok(summary(&fetched, &taken, told))
 }
 

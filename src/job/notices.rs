@@ -102,9 +102,14 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) async fn load(tx: &mut Tx, now: DateTime<Utc>) -> Result<Self, Error> {
         let (known, ends) = (store::models::load(tx).await?, store::feeds::ends(tx).await?);
+        let mut named = vendor_end::named(&ends);
+        for (model, offered) in store::offers::recent(tx, now).await? {
+            let says = |id| Named { id, says: "OpenRouter offers it in its place".to_owned() };
+            named.entry(model).or_default().extend(offered.into_iter().map(says));
+        }
         let direct = store::feeds::direct(tx).await?;
         let direct = direct.into_iter().map(|id| (id.clone(), Tracked::at_vendor(id, now))).collect();
-        Ok(Self { shelf: Shelf::of(&known, &ends), named: vendor_end::named(&ends), known, ends, direct })
+        Ok(Self { shelf: Shelf::of(&known, &ends), named, known, ends, direct })
     }
 
     pub(super) fn tracked(&self, id: &ModelId) -> Option<&Tracked> {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
 
 use super::timetable::Timetable;
-use super::{Context, Error, JOBS, Spec, stale};
+use super::{Context, Error, JOBS, Spec, models, stale};
 use crate::domain::schedule::retry_delay;
 use crate::store::runs::{self, Ended};
 use crate::store::{self};
@@ -81,6 +81,10 @@ impl Runner {
 
     /// Starts what is due, each job as a task of its own.
     pub fn spawn_due(self: &Arc<Self>, tasks: &TaskTracker) {
+        if self.is_doubted() {
+            let runner = Arc::clone(self);
+            tasks.spawn(async move { runner.look_at_doubts().await });
+        }
         for spec in &self.jobs {
             let Some(slot) = self.slot_worth_a_look(spec) else { continue };
             let (runner, spec) = (Arc::clone(self), *spec);
@@ -91,12 +95,26 @@ impl Runner {
     /// Runs what is due, one after the other.
     pub async fn run_due(&self) -> Vec<Report> {
         let mut reports = Vec::new();
+        if self.is_doubted() {
+            reports.extend(self.look_at_doubts().await);
+        }
         for spec in &self.jobs {
             if let Some(slot) = self.slot_worth_a_look(spec) {
                 reports.extend(self.run_slot(spec, slot).await);
             }
         }
         reports
+    }
+
+    /// Whether this runner has to look at the list because executions fail.
+    fn is_doubted(&self) -> bool {
+        let looks = self.jobs.iter().any(|spec| spec.name == models::RECHECK.name);
+        looks && self.context.doubts.take(self.context.now())
+    }
+
+    async fn look_at_doubts(&self) -> Option<Report> {
+        let looked = self.run_now(&models::RECHECK).await;
+        looked.inspect_err(|error| tracing::warn!(%error, "executions fail, and nobody could look at the list")).ok()
     }
 
     /// Runs a job now, once, in a slot of its own.

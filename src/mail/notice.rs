@@ -170,7 +170,7 @@ pub fn compose(
         calm: fates.calm(),
         words,
         footer: Footer {
-            reason: reason(resource_ids.len(), items.len()),
+            reason: reason(resource_ids.len(), items),
             unsubscribe_url: unsubscribe_url.clone(),
             sender: "openrouter-monitor",
         },
@@ -228,9 +228,11 @@ pub(super) fn unsubscribe_url(sender: &Sender, to: &Recipient, kind: &str) -> Op
     Some(format!("{base}/m/{}?kind={kind}", to.mail_token))
 }
 
-fn reason(resources: usize, models: usize) -> String {
-    let these = if models == 1 { "this model" } else { "these models" };
+fn reason(resources: usize, items: &[Item<'_>]) -> String {
+    let these = if items.len() == 1 { "this model" } else { "these models" };
+    let fails = items.iter().any(|item| matches!(item.news, News::Removed { .. } | News::Missing { .. }));
     match resources {
+        0 if fails => format!("You get this mail because executions of yours use {these}."),
         0 => format!("You get this mail because an earlier one about {these} is no longer true."),
         1 => format!("You get this mail because one of your resources uses {these}."),
         more => format!("You get this mail because {more} of your resources use {these}."),

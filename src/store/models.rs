@@ -114,13 +114,15 @@ pub async fn count(tx: &mut Tx, today: NaiveDate) -> Result<BTreeMap<String, (i6
     Ok(rows.into_iter().map(|(state, all, used)| (state, (all, used))).collect())
 }
 
-/// Whether something is in doubt that a resource uses: a missing model, for which the list is fetched every hour.
+/// What is in doubt that a resource uses, or whose users were told of it: missing models, for which the list is fetched
+/// every hour.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn in_doubt(tx: &mut Tx) -> Result<i64> {
     const SQL: &str = "SELECT COUNT(*) FROM models WHERE state = 'missing' \
-        AND EXISTS (SELECT 1 FROM resource_rows WHERE model_id = models.id)";
+        AND (EXISTS (SELECT 1 FROM resource_rows WHERE model_id = models.id) \
+            OR EXISTS (SELECT 1 FROM told_models WHERE model_id = models.id AND missing_since IS NOT NULL))";
     let (count,): (i64,) = on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await)?;
     Ok(count)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::list::push_list;
 use super::{Error, Result, Tx, on};
 use crate::domain::quiet::QuietHours;
 
@@ -44,12 +45,8 @@ pub async fn user_of(tx: &mut Tx, mail_token: &str) -> Result<Option<String>> {
 /// When the database fails.
 pub async fn stopped(tx: &mut Tx, users: &[String]) -> Result<BTreeSet<(String, String)>> {
     let rows: Vec<(String, String)> = on!(tx, |conn| {
-        let mut select = sqlx::QueryBuilder::new("SELECT user_id, kind FROM mail_stops WHERE user_id IN (");
-        let mut list = select.separated(", ");
-        for user in users {
-            list.push_bind(user.as_str());
-        }
-        select.push(")");
+        let mut select = sqlx::QueryBuilder::new("SELECT user_id, kind FROM mail_stops WHERE user_id IN ");
+        push_list(&mut select, users.iter().map(String::as_str));
         select.build_query_as().fetch_all(conn).await
     })?;
     Ok(rows.into_iter().collect())

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use sqlx::{QueryBuilder, Row as _};
 
+use super::executions::provider_code;
 use super::list::push_list;
 use super::{Engine, Error, Result, Tx, on};
+use crate::domain::missing::Failures;
+use crate::domain::model_id::ModelId;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::{Part, Period};
+use crate::domain::provider::Provider;
 use crate::domain::rollup::{Key, Measures, Rollup};
 
 /// Rows of a statement: 26 columns each.
@@ -314,6 +318,25 @@ fn read_line(line: &str) -> Option<(Key, Measures)> {
     }
     let [slot, user, resource, key, model, provider, measures @ ..] = values;
     Some((Key { slot, user, resource, key, model, provider }, Measures::from_values(measures)))
+}
+
+/// What ran in each of some quarters for each user and model of which something was unavailable.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unavailable(tx: &mut Tx, slots: (i64, i64)) -> Result<Vec<Failures>> {
+    const SQL: &str = "SELECT q.slot, u.text, m.text, q.executions, q.unavailable FROM (SELECT slot, user_no, model_no, \
+            CAST(SUM(executions) AS BIGINT) AS executions, CAST(SUM(unavailable) AS BIGINT) AS unavailable \
+            FROM usage_quarters WHERE slot >= $1 AND slot < $2 AND provider = $3 \
+            GROUP BY slot, user_no, model_no HAVING SUM(unavailable) > 0) q \
+        JOIN names u ON u.id = q.user_no JOIN names m ON m.id = q.model_no";
+    let provider = provider_code(Provider::Openrouter);
+    let rows: Vec<(i64, String, String, i64, i64)> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(slots.0).bind(slots.1).bind(provider).fetch_all(conn).await)?;
+    let failures = rows.into_iter().filter_map(|(slot, user, model, executions, unavailable)| {
+        Some(Failures { slot, user, model: ModelId::look_up(&model)?, executions, unavailable })
+    });
+    Ok(failures.collect())
 }
 
 /// The users who spent most over some days, with what they spent in nano-dollars, and what all spent together.

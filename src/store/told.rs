@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::QueryBuilder;
 
+use super::list::push_list;
 use super::{Result, Tx, day, json, on, time};
 use crate::domain::model_id::ModelId;
 use crate::domain::news::{ANNOUNCED, Belief};
@@ -61,12 +62,9 @@ macro_rules! of_users {
     ($tx:expr, $users:expr, $before:expr, $after:expr) => {
         on!($tx, |conn| {
             let mut select = QueryBuilder::new($before);
-            select.push(" IN (");
-            let mut list = select.separated(", ");
-            for user in $users {
-                list.push_bind(user.as_str());
-            }
-            select.push(") ").push($after);
+            select.push(" IN ");
+            push_list(&mut select, $users.iter().map(String::as_str));
+            select.push(" ").push($after);
             select.build_query_as().fetch_all(conn).await
         })
     };

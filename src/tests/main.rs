@@ -18,6 +18,7 @@ mod executions;
 mod feeds;
 mod harness;
 mod http;
+mod missing;
 mod models;
 mod news;
 mod notify;

@@ -15,6 +15,9 @@ use crate::domain::outcome::Outcome;
 use crate::domain::provider::Provider;
 use crate::domain::reading::{Reading, Usage};
 
+/// Models offered in place of another that are kept; mails show no more.
+const OFFERED_MAX: usize = 3;
+
 /// Why a row was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -125,6 +128,8 @@ fn build(wire: Wire<'_>, now: DateTime<Utc>) -> Result<Execution, String> {
     }
     let model = wire.model.0.into_owned();
     let served_model = optional(wire.served_model).or(reading.model);
+    let (outcome_read, offered) =
+        reading.verdict.map(|verdict| (verdict.outcome, offered(verdict.fallback_models))).unzip();
     let execution = Execution {
         id: wire.id.0.into_owned(),
         at,
@@ -135,15 +140,21 @@ fn build(wire: Wire<'_>, now: DateTime<Utc>) -> Result<Execution, String> {
         served_model: served_model.filter(|served| *served != model && is_keepable(served)),
         model,
         served_by: optional(wire.served_by).or(reading.served_by).filter(|name| is_keepable(name)),
-        outcome: outcome(reading.verdict.map(|verdict| verdict.outcome), wire.status, provider, wire.output_valid),
+        outcome: outcome(outcome_read, wire.status, provider, wire.output_valid),
         status: wire.status,
         usage,
         is_estimated: false,
         latency_ms: wire.latency_ms.filter(|ms| ms.is_finite()).map(whole_milliseconds),
         attempts: Vec::new(),
+        offered: offered.unwrap_or_default(),
     };
     execution.check(now)?;
     Ok(execution)
+}
+
+/// Models that an answer offers, as far as they can be kept: nobody vouches for them.
+fn offered(models: Vec<String>) -> Vec<String> {
+    models.into_iter().filter(|model| is_keepable(model)).take(OFFERED_MAX).collect()
 }
 
 /// What the answer says, be it a body, a stream or an error.

@@ -155,12 +155,12 @@ pub async fn sum(tx: &mut Tx, period: Period, user: Option<i64>, by: Group) -> s
     Ok(sums)
 }
 
-/// What ran for a user on each model in the last month.
+/// What ran for a user, or for all, on each model in the last month.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn recent(tx: &mut Tx, user: &str, now: DateTime<Utc>) -> store::Result<BTreeMap<ModelId, Measures>> {
-    let (by, zone, user) = (Group::Model, Tz::UTC, Some(user.to_owned()));
+pub async fn recent(tx: &mut Tx, user: Option<&str>, now: DateTime<Utc>) -> store::Result<BTreeMap<ModelId, Measures>> {
+    let (by, zone, user) = (Group::Model, Tz::UTC, user.map(str::to_owned));
     let question = Question { by, since: None, until: None, zone, per_day: false, user };
     let mut sums: BTreeMap<ModelId, Measures> = BTreeMap::new();
     for line in ask(tx, &question, now).await? {

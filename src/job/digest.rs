@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::{Context, Error, Spec, notices};
 use crate::mail::admin::{Desk, Digest, SUPPRESSED_MAX};
+use crate::spend;
 use crate::store::{self, Lock};
 
 /// The digest.
@@ -28,13 +29,14 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
     };
     let admins = notices::admins(context, &mut tx).await?;
     let usage = store::models::usage(&mut tx).await?;
+    let used = spend::recent(&mut tx, None, now).await?;
     let users_told = store::outbox::users_told_since(&mut tx, first.at).await?;
     let models_listed = store::lists::last_accepted(&mut tx).await?.map_or(0, |fetch| fetch.listed);
     let sender = context.sender();
     let desk = Desk { renderer: &context.renderer, sender: &sender, admins: &admins };
     let suppressed = store::suppressions::newest(&mut tx, SUPPRESSED_MAX).await?;
     let suppressed = (suppressed.as_slice(), store::suppressions::count(&mut tx).await?);
-    let digest = Digest { changes: &changes, usage: &usage, models_listed, users_told, suppressed, last };
+    let digest = Digest { changes: &changes, usage: &usage, used: &used, models_listed, users_told, suppressed, last };
     let mut kinds = Vec::new();
     for mail in desk.digest(&digest, now)? {
         if context.post(&mut tx, &mail, now).await? {

@@ -10,7 +10,7 @@ use crate::domain::missing::{self, Failures, QUARTERS};
 use crate::domain::model_id::ModelId;
 use crate::domain::news;
 use crate::domain::rollup::quarter_of;
-use crate::store::told::{Recipient, Stake};
+use crate::store::told::Stake;
 use crate::store::{self, Lock, Tx};
 
 /// What failed in the last hour as on a model that is not there.
@@ -61,10 +61,10 @@ async fn tell_one(
             stakes.push((model, *failed, stake));
         }
     }
-    let to: Option<Recipient> = match stakes.is_empty() {
-        true => None,
-        false => store::told::recipients(tx, std::slice::from_ref(user)).await?.pop(),
-    };
+    if stakes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let to = store::told::recipients(tx, std::slice::from_ref(user)).await?.pop();
     let Some(to) = to else { return Ok(Vec::new()) };
     let facts = Facts::load(tx, now).await?;
     let mut found = Vec::new();

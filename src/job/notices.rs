@@ -135,7 +135,7 @@ impl Used {
         if !stakes.iter().any(|(id, stake)| !stake.uses.is_empty() && waiting.changes.contains_key(id)) {
             return Ok(Self::default());
         }
-        Ok(Self { sums: spend::recent(tx, user, now).await?, needs: store::peaks::of_user(tx, user, now).await? })
+        Ok(Self { sums: spend::recent(tx, Some(user), now).await?, needs: store::peaks::of_user(tx, user, now).await? })
     }
 
     /// What runs on a model in a month. A user whose executions are reported and never are on it pays nothing for it.
@@ -214,7 +214,7 @@ pub(super) async fn post(
     if by_kind.is_empty() {
         return Ok(Vec::new());
     }
-    let sums = spend::recent(tx, &to.id, now).await?;
+    let sums = spend::recent(tx, Some(&to.id), now).await?;
     let mixes = sums.iter().filter_map(|(id, sums)| Some((id.clone(), spend::mix(sums)?))).collect();
     let needs = store::peaks::of_user(tx, &to.id, now).await?;
     let Facts { known, shelf, named, ends, direct: _ } = facts;

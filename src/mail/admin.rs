@@ -4,15 +4,21 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 
+use super::figures::{monthly, usd};
 use super::notice::{Fact, Footer, Sender, fingerprint, message_id};
 use super::render::{Error, Renderer};
 use super::text::{harmless, moment};
+use crate::domain::bill::Load;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::channel::Channel;
 use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::BulkEvent;
 use crate::domain::model_id::ModelId;
+use crate::domain::money::NanoUsd;
+use crate::domain::price::PriceSchedule;
+use crate::domain::rollup::Measures;
 use crate::store::outbox::{About, Mail};
 use crate::store::suppressions::Suppression;
 
@@ -61,7 +67,7 @@ struct DigestView {
 #[derive(Serialize)]
 struct Section {
     title: &'static str,
-    note: Option<&'static str>,
+    note: Option<String>,
     rows: Vec<Row>,
     more: usize,
 }
@@ -72,6 +78,10 @@ struct Row {
     detail: String,
     users: i64,
     resources: i64,
+    /// What was spent on it in the last 30 days, where anything was.
+    spent: Option<String>,
+    /// What the change makes on that in a month.
+    effect: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -113,6 +123,8 @@ pub struct Digest<'a> {
     pub changes: &'a [Change],
     /// Who uses the models.
     pub usage: &'a Usage,
+    /// What ran on them in the last 30 days.
+    pub used: &'a BTreeMap<ModelId, Measures>,
     /// Models in the last list.
     pub models_listed: i64,
     /// Users who got a mail about a model in this time.
@@ -249,37 +261,65 @@ fn title(kind: ChangeKind) -> &'static str {
     }
 }
 
-/// A section for each kind, those that touch users first; in a section, the models with most users first.
+/// A section for each kind, those that touch users first; in a section, what costs most first, then what most use.
 fn sections(digest: &Digest<'_>) -> Vec<Section> {
     let mut sections = Vec::new();
     for kind in ChangeKind::ALL {
-        let mut rows: Vec<Row> = digest
-            .changes
-            .iter()
-            .filter(|change| change.kind == *kind)
-            .map(|change| row(change, digest.usage))
-            .collect();
-        if rows.is_empty() {
+        let mut changes: Vec<&Change> = digest.changes.iter().filter(|change| change.kind == *kind).collect();
+        if changes.is_empty() {
             continue;
         }
-        rows.sort_by(|a, b| b.users.cmp(&a.users).then_with(|| a.model.cmp(&b.model)));
-        let more = rows.len().saturating_sub(ROWS_MAX);
-        rows.truncate(ROWS_MAX);
-        sections.push(Section { title: title(*kind), note: note(*kind), rows, more });
+        let rank = |change: &&Change| (spent(digest, change), digest.usage.get(&change.model).copied());
+        changes.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.model.cmp(&b.model)));
+        let rows = changes.iter().take(ROWS_MAX).map(|change| row(change, digest)).collect();
+        let more = changes.len().saturating_sub(ROWS_MAX);
+        sections.push(Section { title: title(*kind), note: note(*kind, &changes, digest), rows, more });
     }
-    sections.sort_by_key(|section| section.rows.iter().all(|row| row.users == 0));
+    sections.sort_by_key(|section| section.rows.iter().all(|row| row.users == 0 && row.spent.is_none()));
     sections
 }
 
-fn note(kind: ChangeKind) -> Option<&'static str> {
+fn note(kind: ChangeKind, changes: &[&Change], digest: &Digest<'_>) -> Option<String> {
     match kind {
-        ChangeKind::Removed => Some("Their users have been told."),
-        ChangeKind::Repriced => Some("Prices move often and back; nobody is told of a single step."),
+        ChangeKind::Removed => Some("Their users have been told.".to_owned()),
+        ChangeKind::Repriced => {
+            let total: Option<NanoUsd> =
+                changes.iter().filter_map(|change| effect(change, digest)).reduce(|a, b| a + b);
+            let total =
+                total.map(|total| format!("On the use of the last 30 days they make together {}. ", monthly(total)));
+            let total = total.unwrap_or_default();
+            Some(format!(
+                "{total}Users whose own bill it moves hear of it once it has held, for prices move often and back."
+            ))
+        }
+        ChangeKind::CapabilityLost | ChangeKind::ContextChanged => {
+            Some("Users who need it hear of a loss once it has held for a day.".to_owned())
+        }
         _ => None,
     }
 }
 
-fn row(change: &Change, usage: &Usage) -> Row {
-    let (users, resources) = usage.get(&change.model).copied().unwrap_or_default();
-    Row { model: harmless(change.model.as_str()), detail: harmless(&change.describe()), users, resources }
+fn row(change: &Change, digest: &Digest<'_>) -> Row {
+    let (users, resources) = digest.usage.get(&change.model).copied().unwrap_or_default();
+    Row {
+        model: harmless(change.model.as_str()),
+        detail: harmless(&change.describe()),
+        users,
+        resources,
+        spent: Some(spent(digest, change)).filter(|spent| spent.is_positive()).map(usd),
+        effect: effect(change, digest).map(monthly),
+    }
+}
+
+/// What was spent on the model of a change.
+fn spent(digest: &Digest<'_>, change: &Change) -> NanoUsd {
+    digest.used.get(&change.model).map_or(NanoUsd::ZERO, Measures::spent)
+}
+
+/// What a change of prices makes on the use of the last 30 days; `None` where nothing ran, or nothing comes of it.
+fn effect(change: &Change, digest: &Digest<'_>) -> Option<NanoUsd> {
+    let schedule = |value: &Value| serde_json::from_value::<PriceSchedule>(value.clone()).ok();
+    let load = Load::of(digest.used.get(&change.model).filter(|_| change.kind == ChangeKind::Repriced)?);
+    let (before, after) = (load.cost(&schedule(&change.before)?), load.cost(&schedule(&change.after)?));
+    Some(NanoUsd(after.0.saturating_sub(before.0))).filter(|effect| *effect != NanoUsd::ZERO)
 }

@@ -21,6 +21,13 @@ pub fn usd(amount: NanoUsd) -> String {
     format!("{sign}${}.{:02}", grouped(cents / 100), cents % 100)
 }
 
+/// `about $12.30 more a month`
+#[must_use]
+pub fn monthly(difference: NanoUsd) -> String {
+    let (amount, word) = if difference.is_positive() { (difference, "more") } else { (NanoUsd(-difference.0), "less") };
+    format!("about {} {word} a month", usd(amount))
+}
+
 /// Billionths of a dollar with the first two digits that are not zero.
 fn tiny(nanos: i128) -> String {
     let digits = nanos.ilog10();

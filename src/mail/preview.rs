@@ -22,9 +22,11 @@ use crate::domain::incident::Occurrence;
 use crate::domain::lifecycle::{Absence, BulkEvent, Known, State, Tracked};
 use crate::domain::model::{Expiry, Model};
 use crate::domain::model_id::ModelId;
+use crate::domain::money::NanoUsd;
 use crate::domain::news::News;
 use crate::domain::price::{PriceSchedule, Prices};
 use crate::domain::replacement::{Mix, Shelf};
+use crate::domain::rollup::Measures;
 use crate::domain::settled::Settled;
 use crate::domain::vendor_end::{self, VendorEnd};
 use crate::store::outbox::Mail;
@@ -69,7 +71,7 @@ pub fn all(renderer: &Renderer, sender: &Sender, now: DateTime<Utc>) -> Result<V
     let admins = ["admin@platform.example".to_owned()];
     let desk = Desk { renderer, sender, admins: &admins };
     mails.extend(
-        desk.digest(&digest(&changes(now), &usage(), &suppressed(now)), now)?
+        desk.digest(&digest(&changes(now), &usage(), &used(), &suppressed(now)), now)?
             .into_iter()
             .map(|mail| ("admin_digest".to_owned(), mail)),
     );
@@ -335,8 +337,29 @@ fn suppressed(now: DateTime<Utc>) -> [Suppression; 1] {
     [Suppression { address: "u-044@platform.example".to_owned(), reason, at: now }]
 }
 
-fn digest<'a>(changes: &'a [Change], usage: &'a Usage, suppressed: &'a [Suppression]) -> Digest<'a> {
-    Digest { changes, usage, models_listed: 421, users_told: 15, suppressed: (suppressed, 3), last: 4 }
+/// What ran on two of the models that changed.
+fn used() -> BTreeMap<ModelId, Measures> {
+    let sums = |executions, tokens, cost: i64| Measures {
+        executions,
+        cost: NanoUsd::dollars(cost).0,
+        input_tokens: tokens,
+        output_tokens: tokens / 8,
+        ..Measures::default()
+    };
+    [
+        (ModelId::from("halcyon/lumen-2"), sums(8_200, 42_640_000, 61)),
+        (ModelId::from("halcyon/lumen-3"), sums(40_000, 310_000_000, 348)),
+    ]
+    .into()
+}
+
+fn digest<'a>(
+    changes: &'a [Change],
+    usage: &'a Usage,
+    used: &'a BTreeMap<ModelId, Measures>,
+    suppressed: &'a [Suppression],
+) -> Digest<'a> {
+    Digest { changes, usage, used, models_listed: 421, users_told: 15, suppressed: (suppressed, 3), last: 4 }
 }
 
 fn bulk_event() -> BulkEvent {

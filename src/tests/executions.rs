@@ -128,10 +128,10 @@ on_every_db! {
         let old = (0..30).map(|n| row(n, "u1", "a/old", "2026-09-01"));
         ingest.submit(much.chain(rest).chain(old).collect()).await.unwrap();
         let mut tx = test.db.read().await.unwrap();
-        let found = recent(&mut tx, "u1", at(NOW)).await.unwrap();
+        let found = recent(&mut tx, Some("u1"), at(NOW)).await.unwrap();
         let mixes: BTreeMap<_, _> = found.iter().filter_map(|(id, sums)| Some((id.clone(), mix(sums)?))).collect();
         assert_eq!(mixes, BTreeMap::from([(ModelId::from("a/b"), Mix { input: 1000, cached: 400, output: 50 })]));
-        assert_eq!(recent(&mut tx, "nobody", at(NOW)).await.unwrap(), BTreeMap::new());
+        assert_eq!(recent(&mut tx, Some("nobody"), at(NOW)).await.unwrap(), BTreeMap::new());
     }
 
     async fn an_unknown_user_exists_from_then_on(test) {

@@ -153,4 +153,23 @@ on_every_db! {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
+
+    async fn the_digest_says_what_changes_cost_on_what_runs(test) {
+        let world = World::over(test.db.clone()).await;
+        two_users(&world).await;
+        let list = |prompt: &str| [priced("a/old", prompt), priced("a/idle", prompt), model("a/other")];
+        world.fetch_after(0, &list("0.000001")).await;
+        let executions: Vec<Value> = (0..40).map(|n| execution(&world, n, "a/old", 100_000)).collect();
+        world.execute(&executions).await;
+        world.fetch_after(6, &list("0.000002")).await;
+        world.run("digest").await;
+        let text = world.last_text().await.replace('\n', " ");
+        for part in [
+            "they make together about $4.00 more a month", "On the use of the last 30 days: about $4.00 more a month",
+            "In use: 1 user, 1 resource, $0.04 in 30 days",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        assert!(text.find("a/old") < text.find("a/idle"), "{text}");
+    }
 }

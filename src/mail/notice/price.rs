@@ -10,7 +10,7 @@ use crate::domain::model::Model;
 use crate::domain::money::NanoUsd;
 use crate::domain::news::News;
 use crate::domain::price::{PriceSchedule, per_million};
-use crate::mail::figures::{number, percent, usd};
+use crate::mail::figures::{monthly, number, percent, usd};
 use crate::mail::text::{harmless, short_day};
 
 /// The prices that a bill is made of: key, label, and what holds where there is none.
@@ -39,12 +39,6 @@ fn change(repricing: &Repricing) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a share, shown in whole percent")]
     let share = percent(difference.0.unsigned_abs() as f64 / repricing.was.0 as f64);
     format!("costs {share} {}", if difference.is_positive() { "more" } else { "less" })
-}
-
-/// `about $12.30 more a month`
-fn monthly(difference: NanoUsd) -> String {
-    let (amount, word) = if difference.is_positive() { (difference, "more") } else { (NanoUsd(-difference.0), "less") };
-    format!("about {} {word} a month", usd(amount))
 }
 
 pub(super) fn facts(repricing: &Repricing, model: &Model) -> Vec<Fact> {

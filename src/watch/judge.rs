@@ -14,7 +14,6 @@ use rust_decimal::Decimal;
 use super::picture::{Active, Lines, Picture, largest};
 use crate::config::rules::Rules;
 use crate::domain::alert::Rule;
-use crate::domain::directory::User;
 use crate::domain::finding::{Finding, Share, Window};
 use crate::domain::incident::Incident;
 use crate::domain::money::NanoUsd;
@@ -87,7 +86,7 @@ impl Judge<'_> {
         let floor = self.rules.on(Rule::UserSpendSpike).map(Settings::floor);
         let needed = users.iter().filter(|(number, active)| {
             let spends = floor.is_some_and(|floor| is_above(active, floor));
-            spends || self.picture.users.get(number).is_some_and(|user| monthly(user).next().is_some())
+            spends || self.picture.users.get(number).is_some_and(|user| user.monthly.or(user.plan).is_some())
         });
         let needed: Vec<i64> = needed.map(|(number, _)| *number).collect();
         baselines::load(&mut self.tx, Whose::User, &needed).await
@@ -160,9 +159,4 @@ fn is_above(active: &Active, floor: NanoUsd) -> bool {
 
 fn amount(dollars: Option<Decimal>) -> Option<NanoUsd> {
     dollars.and_then(NanoUsd::from_decimal)
-}
-
-/// What a user's month is measured against.
-fn monthly(user: &User) -> impl Iterator<Item = NanoUsd> {
-    [amount(user.monthly_limit_usd), amount(user.plan_usd_per_month)].into_iter().flatten()
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use crate::openrouter::Client;
 use crate::scheduler;
 use crate::store::tokens::Scope;
 use crate::store::{self, Db, tokens};
+use crate::vault::Vault;
 
 /// How long work in hand may take once the end is asked for; the whole end takes less than five seconds.
 const GRACE: Duration = Duration::from_secs(4);
@@ -111,6 +113,7 @@ pub fn with_parts(
     Context {
         db,
         clock,
+        vault: Vault::new(&config),
         settings: Settings::new(config),
         openrouter,
         feeds: crate::feeds::Client::offline(),
@@ -135,6 +138,7 @@ impl App {
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("http.listen: {listen} cannot be used; set OPENROUTER_MONITOR__HTTP__LISTEN to another address")
         })?;
+        unlock_vault(&context).await?;
         ensure_admin_token(&context, &config.state_directory()).await?;
         let mut tx = context.db.write().await?;
         store::partitions::prepare(&mut tx, context.now()).await?;
@@ -242,6 +246,10 @@ pub fn reload(context: &Context, config: Config) -> anyhow::Result<Vec<&'static 
     {
         needs_restart.push("openrouter");
     }
+    let master = |config: &Config| config.keys.master_key.as_ref().map(|key| key.expose_secret().to_owned());
+    if master(&old) != master(&config) || old.keys.master_key_file != config.keys.master_key_file {
+        needs_restart.push("keys");
+    }
     if old.log.format != config.log.format || old.log.level != config.log.level {
         needs_restart.push("log");
     }
@@ -282,6 +290,15 @@ async fn ensure_admin_token(context: &Context, directory: &Path) -> anyhow::Resu
     tokens::insert(&mut tx, Scope::Admin, "first start", &tokens::hash(&token), context.now()).await?;
     tx.commit().await?;
     tracing::info!(file = %file.display(), "an admin token was written");
+    Ok(())
+}
+
+/// A daemon whose master key does not open the stored keys would fail at each of them: it does not start.
+async fn unlock_vault(context: &Context) -> anyhow::Result<()> {
+    let mut tx = context.db.read().await?;
+    if let Some(master) = context.vault.unlock(&mut tx).await? {
+        tracing::info!(%master, place = context.vault.place(), "the master key fits the stored keys");
+    }
     Ok(())
 }
 

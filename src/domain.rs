@@ -15,6 +15,7 @@ pub mod directory;
 pub mod execution;
 pub mod finding;
 pub mod incident;
+pub mod key;
 pub mod lifecycle;
 pub mod mail_kind;
 pub mod model;

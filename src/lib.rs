@@ -47,4 +47,5 @@ pub mod scheduler;
 pub mod spend;
 pub mod store;
 mod template;
+pub mod vault;
 pub mod watch;

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod executions;
 pub mod feeds;
 pub mod incidents;
+pub mod keys;
 pub mod lists;
 mod migrate;
 pub mod models;
@@ -359,6 +360,8 @@ pub enum Lock {
     Telling = 0x6f72_6d02,
     /// Making and dropping partitions.
     Partitions = 0x6f72_6d03,
+    /// Sealing keys, and changing what seals them.
+    Vault = 0x6f72_6d04,
 }
 
 async fn open_sqlite(url: &str, durability: Durability) -> Result<Pool> {

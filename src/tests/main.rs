@@ -29,3 +29,4 @@ mod rules;
 mod scheduling;
 mod snapshots;
 mod store;
+mod vault;

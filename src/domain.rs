@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, awaits, reads a clock or knows SQL; what needs the time takes `now`.
 
+pub mod account;
 pub mod alert;
 pub mod announcement;
 pub mod answer;

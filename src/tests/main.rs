@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "some tests tell their figures")]
 
+mod account;
 mod api;
 mod architecture;
 mod captured;
+mod captured_account;
 mod captured_answers;
 mod captured_feeds;
 mod captured_traces;

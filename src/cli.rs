@@ -6,6 +6,7 @@ mod connect;
 mod detect;
 mod directory;
 mod jobs;
+mod keys;
 mod mails;
 mod models;
 mod output;
@@ -69,6 +70,9 @@ enum Command {
     /// Shows, tries and repairs the delivery of mails.
     #[command(subcommand)]
     Mail(mails::Command),
+    /// Stores, lists and forgets users' keys, and rotates what seals them.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Connects this daemon with OpenRouter.
     #[command(subcommand)]
     Connect(connect::Command),
@@ -142,6 +146,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Models(command) => models::run(command, &*offline(config).await?, &mut out).await,
         Command::Directory(command) => directory::run(command, &*offline(config).await?, &mut out).await,
         Command::Mail(command) => mails::run(command, config, &mut out).await,
+        Command::Keys(command) => keys::run(command, &*offline(config).await?, &mut out).await,
         Command::Connect(command) => connect::run(command, &*offline(config).await?, &mut out).await,
         Command::Spend(options) => spend::run(options, &*offline(config).await?, &mut out).await,
         Command::Token(command) => tokens::run(command, &*offline(config).await?, &mut out).await,

@@ -19,6 +19,7 @@ mod executions;
 mod feeds;
 mod harness;
 mod http;
+mod keys;
 mod models;
 mod notify;
 mod post;

@@ -5,6 +5,7 @@ mod classify;
 mod connect;
 mod detect;
 mod directory;
+mod doctor;
 mod jobs;
 mod keys;
 mod mails;
@@ -56,6 +57,8 @@ enum Command {
     Demo(demo::Options),
     /// Validates the configuration and says what it means.
     CheckConfig,
+    /// Tries each real part, and says what is wrong and how to mend it.
+    Doctor(doctor::Options),
     /// Brings the database's schema up to date.
     Migrate,
     /// Lists jobs, or runs one now.
@@ -136,6 +139,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Serve => serve::run(config, cli.config).await,
         Command::Demo(options) => Ok(demo::run(options, config).await?),
         Command::CheckConfig => check::run(&config, &SystemClock, &mut out),
+        Command::Doctor(options) => doctor::run(&options, config, cli.config.as_deref(), &mut out).await,
         Command::Migrate => {
             let context = offline(config).await?;
             writeln!(out, "{}: the schema is up to date", context.db.engine())?;

@@ -31,6 +31,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod directory;
+pub mod doctor;
 pub mod domain;
 pub mod feeds;
 pub mod gauges;

@@ -7,6 +7,7 @@
 mod account;
 mod api;
 mod architecture;
+mod canary;
 mod captured;
 mod captured_account;
 mod captured_answers;
@@ -15,6 +16,7 @@ mod captured_traces;
 mod crash;
 mod delivery;
 mod deploy;
+mod doctor;
 mod executions;
 mod feeds;
 mod harness;

@@ -12,6 +12,7 @@ pub mod feeds;
 pub mod health;
 pub mod incidents;
 pub mod keys;
+mod list;
 pub mod lists;
 mod migrate;
 pub mod models;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::list::push_list;
 use super::{Result, Tx, on};
 use crate::domain::directory::{Deletion, Entry, Resource, User};
+use crate::domain::money::NanoUsd;
 
 /// Takes one entry of the directory; `mail_token` is the secret of a user who is new.
 ///
@@ -126,18 +128,34 @@ pub async fn users_of(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, User
     for numbers in numbers.chunks(NUMBERS_PER_STATEMENT) {
         let rows: Vec<UserRow> = on!(tx, |conn| {
             let mut select = sqlx::QueryBuilder::new(format!(
-                "SELECT n.id, {USER} FROM names n JOIN users u ON u.id = n.text WHERE n.id IN ("
+                "SELECT n.id, {USER} FROM names n JOIN users u ON u.id = n.text WHERE n.id IN "
             ));
-            let mut list = select.separated(", ");
-            for number in numbers {
-                list.push_bind(*number);
-            }
-            select.push(")");
+            push_list(&mut select, numbers.iter().copied());
             select.build_query_as().fetch_all(conn).await
         })?;
         users.extend(rows.into_iter().map(|row| (row.0, read_user(row))));
     }
     Ok(users)
+}
+
+/// Below which the balance of each of some users is low, where they have a floor of their own.
+///
+/// # Errors
+/// When the database fails.
+pub async fn low_credit(tx: &mut Tx, ids: &[&str]) -> Result<BTreeMap<String, NanoUsd>> {
+    let mut floors = BTreeMap::new();
+    for ids in ids.chunks(NUMBERS_PER_STATEMENT) {
+        let rows: Vec<(String, String)> = on!(tx, |conn| {
+            let mut select = sqlx::QueryBuilder::new(
+                "SELECT id, low_credit_usd FROM users WHERE low_credit_usd IS NOT NULL AND id IN ",
+            );
+            push_list(&mut select, ids.iter().copied());
+            select.build_query_as().fetch_all(conn).await
+        })?;
+        let floor = |(id, usd): (String, String)| Some((id, usd.parse().ok().and_then(NanoUsd::from_decimal)?));
+        floors.extend(rows.into_iter().filter_map(floor));
+    }
+    Ok(floors)
 }
 
 /// Users that one statement looks up.

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Engine, Result, Tx, on};
+use super::list::push_list;
+use super::{Engine, Error, Result, Tx, on};
+use crate::domain::money::NanoUsd;
+use crate::domain::period::{Part, Period};
 use crate::domain::rollup::{Key, Measures, Rollup};
 
 /// Rows of a statement: 26 columns each.
 const ROWS_PER_STATEMENT: usize = 64;
-/// The columns of a key of which only slot and user are told apart; integers as wide as the others.
-const USER_KEY: &str = "slot, user_no, CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT)";
+/// The columns of a key of which only slot and user are told apart.
+const USER_KEY: &str = "slot, user_no, 0, 0, 0, 0";
 /// The columns of a key.
 const KEY: &str = "slot, user_no, resource_no, key_no, model_no, provider";
 
@@ -164,12 +167,9 @@ pub async fn sums(tx: &mut Tx, query: Query<'_>) -> Result<Vec<(Vec<i64>, Measur
         match query.user {
             // Each slot is looked up by the whole beginning of the key, whoever else was active in it.
             Some(user) if query.slots.1 - query.slots.0 <= SLOTS_LISTED_MAX => {
-                select.push("slot IN (");
-                let mut list = select.separated(", ");
-                for slot in query.slots.0..query.slots.1 {
-                    list.push_bind(slot);
-                }
-                select.push(") AND user_no = ").push_bind(user);
+                select.push("slot IN ");
+                push_list(&mut select, query.slots.0..query.slots.1);
+                select.push(" AND user_no = ").push_bind(user);
             }
             user => {
                 select.push("slot >= ").push_bind(query.slots.0).push(" AND slot < ").push_bind(query.slots.1);
@@ -218,24 +218,47 @@ pub async fn user_days(tx: &mut Tx, days: (i64, i64), users: &[i64]) -> Result<V
     Ok(lines)
 }
 
-/// What a user spent in some slots, in nano-dollars.
+/// What users spent in periods of their own, in nano-dollars, in the order of the periods.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn cost_of(tx: &mut Tx, grain: Grain, slots: (i64, i64), user: i64) -> Result<i64> {
-    let (cost,): (i64,) = on!(tx, |conn| {
-        let table = grain.table();
-        let mut select =
-            QueryBuilder::new(format!("SELECT COALESCE(CAST(SUM(cost) AS BIGINT), 0) FROM {table} WHERE slot IN ("));
-        let mut list = select.separated(", ");
-        for slot in slots.0..slots.1 {
-            list.push_bind(slot);
+pub async fn costs(tx: &mut Tx, periods: &[(i64, Period)]) -> Result<Vec<NanoUsd>> {
+    let mut costs = vec![NanoUsd::ZERO; periods.len()];
+    let parts = periods.iter().zip(0_i64..);
+    let parts: Vec<(i64, i64, Part)> = parts
+        .flat_map(|((user, period), place)| period.parts().into_iter().map(move |part| (place, *user, part)))
+        .collect();
+    for parts in parts.chunks(PARTS_PER_STATEMENT) {
+        let rows: Vec<(i64, i64)> = on!(tx, |conn| {
+            let mut select = QueryBuilder::new("");
+            for (place, (number, user, part)) in parts.iter().enumerate() {
+                let (grain, slots) = slots_of(*part);
+                select.push(if place == 0 { "" } else { " UNION ALL " });
+                select.push("SELECT CAST(").push_bind(*number).push(" AS BIGINT), CAST(SUM(cost) AS BIGINT) FROM ");
+                select.push(grain.table()).push(" WHERE slot IN ");
+                push_list(&mut select, slots.0..slots.1);
+                select.push(" AND user_no = ").push_bind(*user).push(" HAVING COUNT(*) > 0");
+            }
+            select.build_query_as().fetch_all(conn).await
+        })?;
+        for (place, cost) in rows {
+            if let Some(sum) = usize::try_from(place).ok().and_then(|place| costs.get_mut(place)) {
+                *sum += NanoUsd(cost);
+            }
         }
-        select.push(") AND user_no = ").push_bind(user);
-        select.build_query_as().fetch_one(conn).await
-    })?;
-    Ok(cost)
+    }
+    Ok(costs)
 }
+
+fn slots_of(part: Part) -> (Grain, (i64, i64)) {
+    match part {
+        Part::Quarters(from, until) => (Grain::Quarters, (from, until)),
+        Part::Days(from, until) => (Grain::Days, (from, until)),
+    }
+}
+
+/// Parts of periods that one statement sums: each lists its slots, a hundred at most.
+const PARTS_PER_STATEMENT: usize = 32;
 
 /// How finely lines are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +272,8 @@ enum Detail {
 /// Users that one statement looks up.
 const USERS_PER_STATEMENT: usize = 500;
 
+/// Reads the lines of a slot as one text: a row for each, with a value for each column, would cost ten times as much as
+/// the reading itself.
 async fn lines_of(
     tx: &mut Tx,
     grain: Grain,
@@ -257,42 +282,38 @@ async fn lines_of(
     detail: Detail,
     lines: &mut Vec<(Key, Measures)>,
 ) -> Result<()> {
-    macro_rules! read {
-        ($row:expr) => {{
-            let mut values = [0_i64; 6 + Measures::NAMES.len()];
-            for (place, value) in values.iter_mut().enumerate() {
-                *value = $row.try_get::<i64, _>(place)?;
-            }
-            let [slot, user, resource, key, model, provider, measures @ ..] = values;
-            lines.push((Key { slot, user, resource, key, model, provider }, Measures::from_values(measures)));
-        }};
-    }
-    on!(tx, |conn| {
+    let rows: Vec<(String,)> = on!(tx, |conn| {
         let (key, columns, grouped) = match detail {
             Detail::Full => (KEY, Measures::NAMES.join(", "), ""),
             Detail::Users => (USER_KEY, summed(), " GROUP BY slot, user_no"),
         };
-        let mut select = QueryBuilder::new(format!("SELECT {key}, {columns} FROM {} WHERE slot IN (", grain.table()));
-        let mut list = select.separated(", ");
-        for slot in slots.0..slots.1 {
-            list.push_bind(slot);
-        }
-        select.push(")");
+        let mut select = QueryBuilder::new(format!(
+            "SELECT string_agg(line, ';') FROM (SELECT slot, concat_ws(' ', {key}, {columns}) AS line FROM {} \
+            WHERE slot IN ",
+            grain.table()
+        ));
+        push_list(&mut select, slots.0..slots.1);
         if let Some(users) = users {
-            select.push(" AND user_no IN (");
-            let mut list = select.separated(", ");
-            for user in users {
-                list.push_bind(*user);
-            }
-            select.push(")");
+            select.push(" AND user_no IN ");
+            push_list(&mut select, users.iter().copied());
         }
-        select.push(grouped);
-        let rows = select.build().fetch_all(conn).await?;
-        for row in &rows {
-            read!(row);
-        }
-        Ok(())
-    })
+        select.push(grouped).push(") AS lines GROUP BY slot");
+        select.build_query_as().fetch_all(conn).await
+    })?;
+    for line in rows.iter().flat_map(|(slot,)| slot.split(';')) {
+        lines.push(read_line(line).ok_or_else(|| Error::Corrupt { what: "sums", value: line.to_owned() })?);
+    }
+    Ok(())
+}
+
+fn read_line(line: &str) -> Option<(Key, Measures)> {
+    let mut values = [0_i64; 6 + Measures::NAMES.len()];
+    let mut numbers = line.split(' ');
+    for value in &mut values {
+        *value = numbers.next()?.parse().ok()?;
+    }
+    let [slot, user, resource, key, model, provider, measures @ ..] = values;
+    Some((Key { slot, user, resource, key, model, provider }, Measures::from_values(measures)))
 }
 
 /// The users who spent most over some days, with what they spent in nano-dollars, and what all spent together.
@@ -319,12 +340,8 @@ pub async fn texts(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, String>
     let mut found = BTreeMap::new();
     for numbers in numbers.chunks(500) {
         let rows: Vec<(i64, String)> = on!(tx, |conn| {
-            let mut select = QueryBuilder::new("SELECT id, text FROM names WHERE id IN (");
-            let mut list = select.separated(", ");
-            for number in numbers {
-                list.push_bind(*number);
-            }
-            select.push(")");
+            let mut select = QueryBuilder::new("SELECT id, text FROM names WHERE id IN ");
+            push_list(&mut select, numbers.iter().copied());
             select.build_query_as().fetch_all(conn).await
         })?;
         found.extend(rows);

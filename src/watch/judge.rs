@@ -16,6 +16,7 @@ use crate::config::rules::Rules;
 use crate::domain::alert::Rule;
 use crate::domain::directory::User;
 use crate::domain::finding::{Finding, Share, Window};
+use crate::domain::incident::Incident;
 use crate::domain::money::NanoUsd;
 use crate::domain::rollup::{Key, Measures};
 use crate::domain::rule::Settings;
@@ -24,8 +25,8 @@ use crate::store::baselines::{self, Learnt, Whose};
 use crate::store::rollups::{self, Grain};
 use crate::store::{self, Tx};
 
-/// Everything that holds now.
-pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<Vec<Finding>, Error> {
+/// Everything that holds now, and the incidents that were open before.
+pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<(Vec<Finding>, Vec<Incident>), Error> {
     let config = context.settings.get();
     let mut tx = context.db.read().await?;
     let picture = Picture::take(&mut tx, now).await?;
@@ -38,9 +39,10 @@ pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<Vec<F
     judge.total().await?;
     judge.caps(&users, &learnt).await?;
     judge.models().await?;
-    judge.balances(&learnt).await?;
+    judge.balances().await?;
     judge.daemon().await?;
-    Ok(judge.name().await?)
+    let findings = judge.name().await?;
+    Ok((findings, picture.incidents))
 }
 
 /// A finding, and whose largest parts belong to it.

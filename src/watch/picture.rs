@@ -58,9 +58,9 @@ impl Picture {
         let mut hour = rollups::lines(tx, Grain::Quarters, (quarter + 1 - HOUR_QUARTERS, quarter + 1), None).await?;
         let incidents = incidents::evaluated(tx).await?;
         let mut concerned: BTreeSet<i64> = hour.iter().map(|(key, _)| key.user).collect();
-        for user in incidents.iter().filter_map(|incident| incident.finding.user.as_deref()) {
-            concerned.extend(names::find(tx, user).await?);
-        }
+        let told: BTreeSet<&str> = incidents.iter().filter_map(|incident| incident.finding.user.as_deref()).collect();
+        let told: Vec<&str> = told.into_iter().collect();
+        concerned.extend(names::find_all(tx, &told).await?.into_iter().map(|(_, number)| number));
         let concerned: Vec<i64> = concerned.into_iter().collect();
         hour.sort_by_key(|(key, _)| key.user);
         let days = rollups::user_days(tx, (today - 1, today + 1), &concerned).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{ANSWERS_WITHIN, Doctor, Finding, told};
+use crate::store::platform::Platform;
 use crate::store::{self, Db, directory, health};
 
 const PART: &str = "database";
@@ -13,11 +14,19 @@ impl Doctor {
     /// What is found, and the database if the rest can be asked of it.
     pub(super) async fn database(&self) -> (Vec<Finding>, Option<Db>) {
         let (url, name) = (self.config.store_url(), self.config.store_name());
-        if health::sqlite_file(&url).is_some_and(|file| !file.exists()) {
+        let file = health::sqlite_file(&url);
+        if file.as_ref().is_some_and(|file| !file.exists()) {
             let finding = Finding::warn(PART, format!("{name} is not there yet"), "the first start makes it");
             return (vec![finding], None);
         }
-        let connected = tokio::time::timeout(ANSWERS_WITHIN, Db::connect(&url, self.metrics.clone())).await;
+        let connect = async {
+            if file.is_none() {
+                // Pools try again and again; a single connection says at once what is wrong.
+                Platform::connect(&url).await?.close().await;
+            }
+            Db::connect(&url, self.metrics.clone()).await
+        };
+        let connected = tokio::time::timeout(ANSWERS_WITHIN, connect).await;
         let reason = match connected {
             Ok(Ok(db)) => return self.connected(db, &name).await,
             Ok(Err(error)) => told(&error),

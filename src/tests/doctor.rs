@@ -111,6 +111,18 @@ async fn what_does_not_work_is_named_with_its_mend() {
 }
 
 #[tokio::test]
+async fn a_postgresql_that_is_not_there_is_said_to_be_so_at_once() {
+    let world = world().await;
+    let mut config = Config::clone(&world.context.settings.get());
+    config.store.url = Some("postgres://user:canary@127.0.0.1:1/db".into());
+    let began = std::time::Instant::now();
+    let found = examined(&config).await;
+    let [line] = unwell(&found).try_into().unwrap();
+    assert!(line.starts_with("Fail database: postgres://127.0.0.1:1/db: ") && line.contains("refused"), "{line}");
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_clock_that_is_off_is_a_fault() {
     let world = world().await;
     let config = Config::clone(&world.context.settings.get());

@@ -33,6 +33,7 @@ use crate::notify;
 use crate::openrouter::Client;
 use crate::store::outbox::Mail;
 use crate::store::{self, Db, Tx, post};
+use crate::vault::Vault;
 
 /// One row of [`JOBS`]: everything the runner must know of a job.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +138,8 @@ pub struct Context {
     pub settings: Settings,
     /// OpenRouter.
     pub openrouter: Client,
+    /// Users' keys.
+    pub vault: Vault,
     /// The feeds of vendors.
     pub feeds: crate::feeds::Client,
     /// The metrics.

@@ -29,6 +29,7 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
         (What::Incidents, "incidents", retention.incidents_days),
         (What::Silences, "silences", retention.incidents_days),
         (What::Balances, "balances", retention.balances_days),
+        (What::KeyAccess, "accesses to keys", retention.key_access_days),
     ] {
         let before = now.checked_sub_signed(TimeDelta::days(days.into())).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let mut gone = 0;

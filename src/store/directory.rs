@@ -85,7 +85,7 @@ async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: D
 }
 
 async fn delete_user(tx: &mut Tx, id: &str) -> Result<()> {
-    const SQL: [&str; 8] = [
+    const SQL: [&str; 10] = [
         "DELETE FROM mail_suppressions WHERE address IN (SELECT LOWER(email) FROM users WHERE id = $1)",
         "DELETE FROM mail_preferences WHERE user_id = $1",
         "DELETE FROM mail_stops WHERE user_id = $1",
@@ -93,6 +93,8 @@ async fn delete_user(tx: &mut Tx, id: &str) -> Result<()> {
         "DELETE FROM resources WHERE user_id = $1",
         "DELETE FROM told_models WHERE user_id = $1",
         "DELETE FROM told_dates WHERE user_id = $1",
+        "DELETE FROM keys WHERE user_id = $1",
+        "DELETE FROM data_keys WHERE user_id = $1",
         "DELETE FROM users WHERE id = $1",
     ];
     for sql in SQL {

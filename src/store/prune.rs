@@ -25,6 +25,8 @@ pub enum What {
     Silences,
     /// What accounts held, except the last that is known of each.
     Balances,
+    /// Who had keys in hand.
+    KeyAccess,
 }
 
 /// Deletes up to [`STEP`] rows from before `before`; says how many it were.
@@ -45,6 +47,8 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
     const SILENCES: &str = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < $1 LIMIT $2)";
     const BALANCES: &str = "DELETE FROM balances WHERE (account, at) IN (SELECT b.account, b.at FROM balances b WHERE b.at < $1 \
         AND EXISTS (SELECT 1 FROM balances l WHERE l.account = b.account AND l.at > b.at) LIMIT $2)";
+    const KEY_ACCESS: &str =
+        "DELETE FROM key_access WHERE id IN (SELECT id FROM key_access WHERE at < $1 ORDER BY at LIMIT $2)";
     const LISTS: &str =
         "DELETE FROM lists WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE fetches.digest = lists.digest)";
     let sql = match what {
@@ -55,6 +59,7 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         What::Incidents => INCIDENTS,
         What::Silences => SILENCES,
         What::Balances => BALANCES,
+        What::KeyAccess => KEY_ACCESS,
     };
     let before = if what == What::Quarters { quarter_of(before) } else { before.timestamp_micros() };
     let gone = on!(tx, |conn| {

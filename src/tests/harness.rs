@@ -56,14 +56,14 @@ impl World {
     pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
         install_tls();
         let folder = tempfile::tempdir().expect("a folder");
-        let openrouter = FakeOpenRouter::start().await;
+        let clock = Arc::new(ManualClock::at(at(START)));
+        let openrouter = FakeOpenRouter::at(Arc::clone(&clock) as Arc<dyn Clock>).await;
         let mut config = Config::default();
         config.store.state_directory = Some(folder.path().to_owned());
         config.openrouter.base_url = openrouter.base_url();
         config.feeds = config.feeds.only_files();
         config.mail.admins = vec!["admin@platform.example".to_owned()];
         set(&mut config);
-        let clock = Arc::new(ManualClock::at(at(START)));
         let outlet = Outlet::default();
         let context = context(&config, folder.path().join("monitor.db"), &clock, &outlet).await;
         let runner = Runner::new(Arc::clone(&context));

@@ -4,19 +4,24 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "some tests tell their figures")]
 
+mod account;
 mod api;
 mod architecture;
+mod canary;
 mod captured;
+mod captured_account;
 mod captured_answers;
 mod captured_feeds;
 mod captured_traces;
 mod crash;
 mod delivery;
 mod deploy;
+mod doctor;
 mod executions;
 mod feeds;
 mod harness;
 mod http;
+mod keys;
 mod models;
 mod notify;
 mod post;
@@ -29,3 +34,4 @@ mod rules;
 mod scheduling;
 mod snapshots;
 mod store;
+mod vault;

@@ -29,6 +29,7 @@ use crate::openrouter::Client;
 use crate::scheduler;
 use crate::store::tokens::Scope;
 use crate::store::{self, Db, tokens};
+use crate::vault::Vault;
 
 /// How long work in hand may take once the end is asked for; the whole end takes less than five seconds.
 const GRACE: Duration = Duration::from_secs(4);
@@ -112,6 +113,7 @@ pub fn with_parts(
     Context {
         db,
         clock,
+        vault: Vault::new(&config),
         settings: Settings::new(config),
         openrouter,
         feeds: crate::feeds::Client::offline(),
@@ -137,6 +139,7 @@ impl App {
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("http.listen: {listen} cannot be used; set OPENROUTER_MONITOR__HTTP__LISTEN to another address")
         })?;
+        unlock_vault(&context).await?;
         ensure_admin_token(&context, &config.state_directory()).await?;
         let mut tx = context.db.write().await?;
         store::partitions::prepare(&mut tx, context.now()).await?;
@@ -244,6 +247,9 @@ pub fn reload(context: &Context, config: Config) -> anyhow::Result<Vec<&'static 
     {
         needs_restart.push("openrouter");
     }
+    if !old.keys.is_same(&config.keys) {
+        needs_restart.push("keys");
+    }
     if old.log.format != config.log.format || old.log.level != config.log.level {
         needs_restart.push("log");
     }
@@ -284,6 +290,15 @@ async fn ensure_admin_token(context: &Context, directory: &Path) -> anyhow::Resu
     tokens::insert(&mut tx, Scope::Admin, "first start", &tokens::hash(&token), context.now()).await?;
     tx.commit().await?;
     tracing::info!(file = %file.display(), "an admin token was written");
+    Ok(())
+}
+
+/// A daemon whose master key does not open the stored keys would fail at each of them: it does not start.
+async fn unlock_vault(context: &Context) -> anyhow::Result<()> {
+    let mut tx = context.db.read().await?;
+    if let Some(master) = context.vault.unlock(&mut tx).await? {
+        tracing::info!(%master, place = context.vault.place(), "the master key fits the stored keys");
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The configuration: sections, defaults, and what must be true of them. [`load`] reads it.
 
 pub mod feeds;
+pub mod keys;
 pub mod load;
 pub mod models;
 pub mod notify;
@@ -36,6 +37,8 @@ pub struct Config {
     pub feeds: feeds::Feeds,
     /// How mails are sent, and who the admins are.
     pub mail: Mail,
+    /// What seals users' keys.
+    pub keys: keys::Keys,
     /// When each rule holds.
     pub rules: rules::Rules,
     /// Where alerts go beside mail.
@@ -192,6 +195,8 @@ pub struct Retention {
     pub incidents_days: u32,
     /// What accounts held, but for the last reading of each.
     pub balances_days: u32,
+    /// Who had users' keys in hand.
+    pub key_access_days: u32,
 }
 
 /// `[log]`
@@ -287,6 +292,7 @@ impl Default for Retention {
             quarters_days: 400,
             incidents_days: 400,
             balances_days: 400,
+            key_access_days: 90,
         }
     }
 }
@@ -348,6 +354,7 @@ impl Config {
             ("quarters_days", self.retention.quarters_days),
             ("incidents_days", self.retention.incidents_days),
             ("balances_days", self.retention.balances_days),
+            ("key_access_days", self.retention.key_access_days),
         ] {
             check(&format!("retention.{name}"), in_range(u64::from(days), 1, DAYS_MAX));
         }
@@ -355,6 +362,7 @@ impl Config {
         check("log.level", check_level(&self.log.level));
         found.extend(self.feeds.problems());
         found.extend(self.models.problems());
+        found.extend(self.keys.problems());
         found
     }
 

@@ -1,5 +1,6 @@
 //! `demo`: a whole world in one process, played through the real jobs under a manual clock, then served live.
 
+pub mod bank;
 mod openrouter;
 pub mod platform;
 mod sender;
@@ -14,6 +15,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use self::bank::Bank;
 use self::openrouter::FakeOpenRouter;
 use self::sender::Sender;
 use self::traffic::Traffic;
@@ -93,6 +95,7 @@ pub struct Played {
     /// What happened, in figures.
     metrics: Metrics,
     world: Arc<World>,
+    bank: Arc<Bank>,
     traffic: Arc<Traffic>,
     until: DateTime<Utc>,
 }
@@ -107,7 +110,9 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
     let world = World::new(options.seed, start - TimeDelta::days(LEAD_DAYS.into()), options.days + LEAD_DAYS);
     let world = Arc::new(world.played_from(start));
     let clock = Arc::new(ManualClock::at(start));
-    let fake = FakeOpenRouter::start(Arc::clone(&world), Arc::clone(&clock) as Arc<dyn Clock>).await?;
+    let bank = Arc::<Bank>::default();
+    let fake =
+        FakeOpenRouter::start(Arc::clone(&world), Arc::clone(&bank), Arc::clone(&clock) as Arc<dyn Clock>).await?;
     let mut config = Config::default();
     config.store.state_directory = Some(folder.to_owned());
     config.openrouter.base_url = fake.base_url();
@@ -136,7 +141,7 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
     clock.set(until);
     sender.send_until(until).await?;
     let summary = summary(options, &db, began.elapsed(), folder).await?;
-    Ok(Played { db, summary, metrics, world, traffic, until })
+    Ok(Played { db, summary, metrics, world, bank, traffic, until })
 }
 
 async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: &Path) -> anyhow::Result<String> {
@@ -180,7 +185,7 @@ async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: 
 /// Goes on in real time: the world lives on behind a new simulated OpenRouter.
 async fn serve(mut config: Config, played: Played) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let fake = FakeOpenRouter::start(played.world, Arc::clone(&clock)).await?;
+    let fake = FakeOpenRouter::start(played.world, played.bank, Arc::clone(&clock)).await?;
     config.openrouter.base_url = fake.base_url();
     config.feeds = config.feeds.only_files();
     let (metrics, stop) = (played.metrics, CancellationToken::new());

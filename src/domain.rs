@@ -3,6 +3,7 @@
 //! Nothing here does I/O, awaits, reads a clock or knows SQL; what needs the time takes `now`.
 
 pub mod ability;
+pub mod account;
 pub mod alert;
 pub mod announcement;
 pub mod answer;
@@ -18,6 +19,7 @@ pub mod directory;
 pub mod execution;
 pub mod finding;
 pub mod incident;
+pub mod key;
 pub mod lifecycle;
 pub mod mail_kind;
 pub mod missing;

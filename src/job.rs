@@ -35,6 +35,7 @@ use crate::notify;
 use crate::openrouter::Client;
 use crate::store::outbox::Mail;
 use crate::store::{self, Db, Tx, post};
+use crate::vault::Vault;
 
 /// One row of [`JOBS`]: everything the runner must know of a job.
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +140,8 @@ pub struct Context {
     pub settings: Settings,
     /// OpenRouter.
     pub openrouter: Client,
+    /// Users' keys.
+    pub vault: Vault,
     /// The feeds of vendors.
     pub feeds: crate::feeds::Client,
     /// The metrics.

@@ -1,11 +1,14 @@
 //! The client of OpenRouter's API: every call has a time limit, a size limit and a count.
 
+pub mod account;
 mod broadcast;
+mod date;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::RequestBuilder;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use url::Url;
@@ -191,7 +194,12 @@ impl Live {
     }
 
     async fn get(&self, call: &str, url: Url) -> Result<Vec<u8>, Error> {
-        let answer = self.get_uncounted(url).await;
+        self.send(call, self.http.get(url), BODY_BYTES_MAX).await
+    }
+
+    /// Sends a request, counts how it went, and gives the body of a 200.
+    async fn send(&self, call: &str, request: RequestBuilder, bytes_max: u64) -> Result<Vec<u8>, Error> {
+        let answer = self.send_uncounted(request, bytes_max).await;
         let code = match &answer {
             Ok(_) => "200".to_owned(),
             Err(Error::Status { status, .. }) => status.to_string(),
@@ -203,16 +211,16 @@ impl Live {
         answer
     }
 
-    async fn get_uncounted(&self, url: Url) -> Result<Vec<u8>, Error> {
-        let mut response = self.http.get(url).send().await.map_err(|error| self.failure(&error))?;
+    async fn send_uncounted(&self, request: RequestBuilder, bytes_max: u64) -> Result<Vec<u8>, Error> {
+        let mut response = request.send().await.map_err(|error| self.failure(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
             return Err(Error::Status { host: self.host(), status, retry_after: retry_after(response.headers()) });
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
-            if (body.len() + chunk.len()) as u64 > BODY_BYTES_MAX {
-                return Err(Error::Refused(Refusal::TooLarge(BODY_BYTES_MAX)));
+            if (body.len() + chunk.len()) as u64 > bytes_max {
+                return Err(Error::Refused(Refusal::TooLarge(bytes_max)));
             }
             body.extend_from_slice(&chunk);
         }

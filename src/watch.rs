@@ -19,8 +19,8 @@ use crate::job::{Context, Error};
 pub async fn evaluate(context: &Arc<Context>) -> Result<String, Error> {
     let now = context.now();
     let learnt = learn::learn(context, now).await?;
-    let findings = judge::judge(context, now).await?;
+    let (findings, open) = judge::judge(context, now).await?;
     let found = findings.len();
-    let told = tell::tell(context, findings, now).await?;
+    let told = tell::tell(context, findings, &open, now).await?;
     Ok(format!("{learnt} hours learnt, {found} findings, {told} told"))
 }

@@ -55,6 +55,9 @@ pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Config, Vec
     if config.store.state_directory.is_none() {
         config.store.state_directory = Some(default_state_directory(env));
     }
+    if !config.keys.is_given() {
+        config.keys.master_key_file = credential(env, "master_key");
+    }
     Ok(config)
 }
 
@@ -68,6 +71,12 @@ fn default_state_directory(env: &[(String, String)]) -> PathBuf {
     let base = variable("XDG_STATE_HOME").map(PathBuf::from);
     let base = base.or_else(|| variable("HOME").map(|home| Path::new(home).join(".local/state")));
     base.map_or_else(|| PathBuf::from("state"), |base| base.join("openrouter-monitor"))
+}
+
+/// The file of a credential that systemd hands over, if it does.
+fn credential(env: &[(String, String)], name: &str) -> Option<PathBuf> {
+    let (_, directory) = env.iter().find(|(key, _)| key == "CREDENTIALS_DIRECTORY")?;
+    Some(Path::new(directory).join(name)).filter(|file| file.exists())
 }
 
 /// The settings so far, over the defaults; the defaults' tree also says which keys there are.

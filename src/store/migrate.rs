@@ -28,6 +28,7 @@ migrations! {
     8 "0008_extend_incidents",
     9 "0009_create_feeds",
     10 "0010_extend_outbox",
+    11 "0011_create_keys",
     13 "0013_settle_changes",
 }
 

@@ -28,6 +28,8 @@ pub enum What {
     Balances,
     /// The longest executions of users.
     Peaks,
+    /// Who had keys in hand.
+    KeyAccess,
 }
 
 /// Deletes up to [`STEP`] rows from before `before`; says how many it were.
@@ -50,6 +52,8 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         AND EXISTS (SELECT 1 FROM balances l WHERE l.account = b.account AND l.at > b.at) LIMIT $2)";
     const PEAKS: &str = "DELETE FROM usage_peaks WHERE (user_no, model_no, span) IN \
         (SELECT user_no, model_no, span FROM usage_peaks WHERE span < $1 LIMIT $2)";
+    const KEY_ACCESS: &str =
+        "DELETE FROM key_access WHERE id IN (SELECT id FROM key_access WHERE at < $1 ORDER BY at LIMIT $2)";
     const LISTS: &str =
         "DELETE FROM lists WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE fetches.digest = lists.digest)";
     let sql = match what {
@@ -61,6 +65,7 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         What::Silences => SILENCES,
         What::Balances => BALANCES,
         What::Peaks => PEAKS,
+        What::KeyAccess => KEY_ACCESS,
     };
     let before = match what {
         What::Quarters => quarter_of(before),

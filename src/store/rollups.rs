@@ -18,6 +18,8 @@ use crate::domain::rollup::{Key, Measures, Rollup};
 const ROWS_PER_STATEMENT: usize = 64;
 /// The columns of a key of which only slot and user are told apart.
 const USER_KEY: &str = "slot, user_no, 0, 0, 0, 0";
+/// What [`Detail::Costs`] sums.
+const COSTS: &str = "SUM(executions), SUM(unpriced), SUM(cost), SUM(charged_failures), SUM(charged_failure_cost)";
 /// The columns of a key.
 const KEY: &str = "slot, user_no, resource_no, key_no, model_no, provider";
 
@@ -210,48 +212,50 @@ pub async fn lines(
     Ok(lines)
 }
 
-/// The sums of some users on some days, by day and user alone: the rest of each key is 0.
+/// What some users cost on some days, by day and user alone: the rest of each key is 0, and so are all sums but
+/// executions, those without a price, costs, and failures that were charged.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn user_days(tx: &mut Tx, days: (i64, i64), users: &[i64]) -> Result<Vec<(Key, Measures)>> {
     let mut lines = Vec::new();
     for users in users.chunks(USERS_PER_STATEMENT) {
-        lines_of(tx, Grain::Days, days, Some(users), Detail::Users, &mut lines).await?;
+        lines_of(tx, Grain::Days, days, Some(users), Detail::Costs, &mut lines).await?;
     }
     Ok(lines)
 }
 
-/// What users spent in periods of their own, in nano-dollars, in the order of the periods.
+/// What users spent in periods of their own, in nano-dollars, in the order of the periods. Users of one zone have the
+/// same days and months, and those of all zones most of a month: each part is looked up once, for all whose it is.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn costs(tx: &mut Tx, periods: &[(i64, Period)]) -> Result<Vec<NanoUsd>> {
-    let mut costs = vec![NanoUsd::ZERO; periods.len()];
-    let parts = periods.iter().zip(0_i64..);
-    let parts: Vec<(i64, i64, Part)> = parts
-        .flat_map(|((user, period), place)| period.parts().into_iter().map(move |part| (place, *user, part)))
-        .collect();
-    for parts in parts.chunks(PARTS_PER_STATEMENT) {
-        let rows: Vec<(i64, i64)> = on!(tx, |conn| {
-            let mut select = QueryBuilder::new("");
-            for (place, (number, user, part)) in parts.iter().enumerate() {
-                let (grain, slots) = slots_of(*part);
-                select.push(if place == 0 { "" } else { " UNION ALL " });
-                select.push("SELECT CAST(").push_bind(*number).push(" AS BIGINT), CAST(SUM(cost) AS BIGINT) FROM ");
-                select.push(grain.table()).push(" WHERE slot IN ");
-                push_list(&mut select, slots.0..slots.1);
-                select.push(" AND user_no = ").push_bind(*user).push(" HAVING COUNT(*) > 0");
-            }
-            select.build_query_as().fetch_all(conn).await
-        })?;
-        for (place, cost) in rows {
-            if let Some(sum) = usize::try_from(place).ok().and_then(|place| costs.get_mut(place)) {
-                *sum += NanoUsd(cost);
-            }
+    let mut parts: BTreeMap<Part, BTreeMap<i64, i64>> = BTreeMap::new();
+    for (user, period) in periods {
+        for part in period.parts() {
+            parts.entry(part).or_default().insert(*user, 0);
         }
     }
-    Ok(costs)
+    for (part, costs) in &mut parts {
+        let (grain, slots) = slots_of(*part);
+        let users: Vec<i64> = costs.keys().copied().collect();
+        for users in users.chunks(USERS_PER_STATEMENT) {
+            let rows: Vec<(i64, i64)> = on!(tx, |conn| {
+                let sql = format!("SELECT user_no, CAST(SUM(cost) AS BIGINT) FROM {} WHERE slot IN ", grain.table());
+                let mut select = QueryBuilder::new(sql);
+                push_list(&mut select, slots.0..slots.1);
+                select.push(" AND user_no IN ");
+                push_list(&mut select, users.iter().copied());
+                select.push(" GROUP BY user_no").build_query_as().fetch_all(conn).await
+            })?;
+            costs.extend(rows);
+        }
+    }
+    let cost = |(user, period): &(i64, Period)| {
+        period.parts().iter().map(|part| NanoUsd(parts[part].get(user).copied().unwrap_or(0))).sum()
+    };
+    Ok(periods.iter().map(cost).collect())
 }
 
 fn slots_of(part: Part) -> (Grain, (i64, i64)) {
@@ -261,16 +265,13 @@ fn slots_of(part: Part) -> (Grain, (i64, i64)) {
     }
 }
 
-/// Parts of periods that one statement sums: each lists its slots, a hundred at most.
-const PARTS_PER_STATEMENT: usize = 32;
-
 /// How finely lines are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Detail {
     /// As they are kept.
     Full,
-    /// By slot and user.
-    Users,
+    /// By slot and user, and only what they cost.
+    Costs,
 }
 
 /// Users that one statement looks up.
@@ -289,7 +290,7 @@ async fn lines_of(
     let rows: Vec<(String,)> = on!(tx, |conn| {
         let (key, columns, grouped) = match detail {
             Detail::Full => (KEY, Measures::NAMES.join(", "), ""),
-            Detail::Users => (USER_KEY, summed(), " GROUP BY slot, user_no"),
+            Detail::Costs => (USER_KEY, COSTS.to_owned(), " GROUP BY slot, user_no"),
         };
         let mut select = QueryBuilder::new(format!(
             "SELECT string_agg(line, ';') FROM (SELECT slot, concat_ws(' ', {key}, {columns}) AS line FROM {} \
@@ -305,19 +306,34 @@ async fn lines_of(
         select.build_query_as().fetch_all(conn).await
     })?;
     for line in rows.iter().flat_map(|(slot,)| slot.split(';')) {
-        lines.push(read_line(line).ok_or_else(|| Error::Corrupt { what: "sums", value: line.to_owned() })?);
+        lines.push(read_line(line, detail).ok_or_else(|| Error::Corrupt { what: "sums", value: line.to_owned() })?);
     }
     Ok(())
 }
 
-fn read_line(line: &str) -> Option<(Key, Measures)> {
-    let mut values = [0_i64; 6 + Measures::NAMES.len()];
-    let mut numbers = line.split(' ');
-    for value in &mut values {
-        *value = numbers.next()?.parse().ok()?;
-    }
-    let [slot, user, resource, key, model, provider, measures @ ..] = values;
-    Some((Key { slot, user, resource, key, model, provider }, Measures::from_values(measures)))
+fn read_line(line: &str, detail: Detail) -> Option<(Key, Measures)> {
+    let mut numbers = line.split(' ').map_while(|number| number.parse::<i64>().ok());
+    let mut next = || numbers.next();
+    let (slot, user, resource, key, model, provider) = (next()?, next()?, next()?, next()?, next()?, next()?);
+    let key = Key { slot, user, resource, key, model, provider };
+    let measures = match detail {
+        Detail::Full => {
+            let mut values = [0; Measures::NAMES.len()];
+            for value in &mut values {
+                *value = next()?;
+            }
+            Measures::from_values(values)
+        }
+        Detail::Costs => Measures {
+            executions: next()?,
+            unpriced: next()?,
+            cost: next()?,
+            charged_failures: next()?,
+            charged_failure_cost: next()?,
+            ..Measures::default()
+        },
+    };
+    Some((key, measures))
 }
 
 /// What ran in each of some quarters for each user and model of which something was unavailable.

@@ -67,14 +67,14 @@ impl World {
     async fn build(db: Option<Db>, set: impl FnOnce(&mut Config)) -> Self {
         install_tls();
         let folder = tempfile::tempdir().expect("a folder");
-        let openrouter = FakeOpenRouter::start().await;
+        let clock = Arc::new(ManualClock::at(at(START)));
+        let openrouter = FakeOpenRouter::at(Arc::clone(&clock) as Arc<dyn Clock>).await;
         let mut config = Config::default();
         config.store.state_directory = Some(folder.path().to_owned());
         config.openrouter.base_url = openrouter.base_url();
         config.feeds = config.feeds.only_files();
         config.mail.admins = vec!["admin@platform.example".to_owned()];
         set(&mut config);
-        let clock = Arc::new(ManualClock::at(at(START)));
         let outlet = Outlet::default();
         let db = match db {
             Some(db) => db,

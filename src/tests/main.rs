@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "some tests tell their figures")]
 
+mod account;
 mod api;
 mod architecture;
+mod canary;
 mod captured;
+mod captured_account;
 mod captured_answers;
 mod captured_feeds;
 mod captured_prices;
@@ -14,10 +17,12 @@ mod captured_traces;
 mod crash;
 mod delivery;
 mod deploy;
+mod doctor;
 mod executions;
 mod feeds;
 mod harness;
 mod http;
+mod keys;
 mod missing;
 mod models;
 mod news;
@@ -32,3 +37,4 @@ mod rules;
 mod scheduling;
 mod snapshots;
 mod store;
+mod vault;

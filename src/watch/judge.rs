@@ -14,8 +14,8 @@ use rust_decimal::Decimal;
 use super::picture::{Active, Lines, Picture, largest};
 use crate::config::rules::Rules;
 use crate::domain::alert::Rule;
-use crate::domain::directory::User;
 use crate::domain::finding::{Finding, Share, Window};
+use crate::domain::incident::Incident;
 use crate::domain::money::NanoUsd;
 use crate::domain::rollup::{Key, Measures};
 use crate::domain::rule::Settings;
@@ -24,8 +24,8 @@ use crate::store::baselines::{self, Learnt, Whose};
 use crate::store::rollups::{self, Grain};
 use crate::store::{self, Tx};
 
-/// Everything that holds now.
-pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<Vec<Finding>, Error> {
+/// Everything that holds now, and the incidents that were open before.
+pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<(Vec<Finding>, Vec<Incident>), Error> {
     let config = context.settings.get();
     let mut tx = context.db.read().await?;
     let picture = Picture::take(&mut tx, now).await?;
@@ -40,7 +40,8 @@ pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<Vec<F
     judge.models().await?;
     judge.balances().await?;
     judge.daemon().await?;
-    Ok(judge.name().await?)
+    let findings = judge.name().await?;
+    Ok((findings, picture.incidents))
 }
 
 /// A finding, and whose largest parts belong to it.
@@ -85,7 +86,7 @@ impl Judge<'_> {
         let floor = self.rules.on(Rule::UserSpendSpike).map(Settings::floor);
         let needed = users.iter().filter(|(number, active)| {
             let spends = floor.is_some_and(|floor| is_above(active, floor));
-            spends || self.picture.users.get(number).is_some_and(|user| monthly(user).next().is_some())
+            spends || self.picture.users.get(number).is_some_and(|user| user.monthly.or(user.plan).is_some())
         });
         let needed: Vec<i64> = needed.map(|(number, _)| *number).collect();
         baselines::load(&mut self.tx, Whose::User, &needed).await
@@ -158,9 +159,4 @@ fn is_above(active: &Active, floor: NanoUsd) -> bool {
 
 fn amount(dollars: Option<Decimal>) -> Option<NanoUsd> {
     dollars.and_then(NanoUsd::from_decimal)
-}
-
-/// What a user's month is measured against.
-fn monthly(user: &User) -> impl Iterator<Item = NanoUsd> {
-    [amount(user.monthly_limit_usd), amount(user.plan_usd_per_month)].into_iter().flatten()
 }

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::{Judge, Part, amount, plain};
 use crate::domain::alert::{Rule, Subject};
-use crate::domain::directory::User;
+use crate::domain::directory::Limits;
 use crate::domain::finding::Window;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::{Period, day_in};
@@ -22,7 +22,7 @@ const NEAR_PERCENT: i128 = 45;
 
 /// Somebody who may have reached what is measured against.
 struct Near<'a> {
-    user: &'a User,
+    user: &'a Limits,
     number: i64,
     period: Period,
     against: Against,
@@ -98,20 +98,20 @@ impl Judge<'_> {
     /// What a user may have reached, as far as the days of UTC tell.
     fn near_of<'a>(
         &mut self,
-        user: &'a User,
+        user: &'a Limits,
         number: i64,
         active: &Active,
         learnt: Option<&Learnt>,
         near: &mut Vec<Near<'a>>,
     ) {
-        let (zone, picture) = (user.timezone.unwrap_or(Tz::UTC), self.picture);
+        let (zone, picture) = (user.zone, self.picture);
         let today = day_in(picture.now, zone);
         let of_day = active.today.cost.saturating_add(active.yesterday.cost);
         let this_month = learnt.filter(|learnt| learnt.month == month_of(picture.today));
         let of_month = this_month.map_or(0, |learnt| learnt.month_cost).saturating_add(of_day);
-        let day = amount(user.daily_limit_usd).map(|limit| (Against::Day(limit), of_day));
-        let month = amount(user.monthly_limit_usd).map(|limit| (Against::Month(limit), of_month));
-        let plan = amount(user.plan_usd_per_month).map(|limit| (Against::Plan(limit), of_month));
+        let day = user.daily.map(|limit| (Against::Day(limit), of_day));
+        let month = user.monthly.map(|limit| (Against::Month(limit), of_month));
+        let plan = user.plan.map(|limit| (Against::Plan(limit), of_month));
         for (against, spent) in [day, month, plan].into_iter().flatten() {
             let is_due = is_near(spent, against.limit()) && self.rules.on(against.rule().0).is_some();
             if is_due && !self.goes_on(active, user, against, today) {
@@ -122,10 +122,10 @@ impl Judge<'_> {
 
     /// What was found of a period that is not over holds until it is, for spend only grows: where nothing ran since, it
     /// is found again as it was.
-    fn goes_on(&mut self, active: &Active, user: &User, against: Against, today: NaiveDate) -> bool {
+    fn goes_on(&mut self, active: &Active, user: &Limits, against: Against, today: NaiveDate) -> bool {
         let (rule, aspect) = against.rule();
         let Some(open) = self.picture.open(rule, &user.id, aspect) else { return false };
-        let last_found = day_in(open.last_found_at, user.timezone.unwrap_or(Tz::UTC));
+        let last_found = day_in(open.last_found_at, user.zone);
         let goes_on = !active.is_recent && against.is_same_period(last_found, today);
         if goes_on {
             self.found.push(plain(open.finding.clone()));

@@ -94,6 +94,7 @@ fn read(settlement: &Settlement, context: Option<u64>) -> Option<(bool, AbilityC
 #[cfg(test)]
 mod tests {
     use chrono::{TimeDelta, TimeZone};
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::super::model_id::ModelId;
@@ -133,6 +134,31 @@ mod tests {
         check(&[back.clone(), gone.clone()], &[], 0, None, "");
         let again = settled(200, "tools", json!(true), json!(false));
         check(&[gone, back, again], &[("tools", 10)], 0, None, "-tools");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// However often it comes and goes: what is told alternates, and ends with what is so.
+        #[test]
+        fn what_is_told_alternates_and_ends_with_what_is_so(looks in prop::collection::vec(0_usize..4, 1..20)) {
+            let (mut told, mut story, mut all) = (Lost::new(), Vec::new(), Vec::new());
+            for more in looks {
+                for _ in 0..more {
+                    let (at, is_there) = (i64::try_from(all.len()).unwrap() * 30 + 1, all.len() % 2 == 1);
+                    all.push(settled(at, "tools", json!(!is_there), json!(is_there)));
+                }
+                if let Some(news) = AbilityNews::due(&all, &told, hour(0), None) {
+                    story.push(news.regained.len());
+                    news.learn(&mut told);
+                }
+                // An odd number of changes leaves it lost.
+                prop_assert_eq!(told.contains_key("tools"), all.len() % 2 == 1);
+            }
+            // A loss may follow a loss whose end nobody saw, but nothing is regained twice.
+            prop_assert!(!story.windows(2).any(|pair| pair == [1, 1]), "{:?}", story);
+            prop_assert!(story.first() != Some(&1), "{:?}", story);
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn a_replay_tells_it_too() {
         std::fs::write(lists.join(format!("{stamp}.json")), json!({"data": rows}).to_string()).unwrap();
     }
     let write = |name: &str, lines: &[Value]| {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
         let file = folder.path().join(name);
         std::fs::write(&file, text).unwrap();
         file.to_str().unwrap().to_owned()

@@ -30,6 +30,7 @@ use crate::mail::transport::{Mailer, Outlet};
 use crate::market::Market;
 use crate::metrics::Metrics;
 use crate::openrouter::Client;
+use crate::store::accounts::Source;
 use crate::store::balances::Reading;
 use crate::store::outbox::Row;
 use crate::store::runs::Ended;
@@ -177,6 +178,8 @@ async fn read_feeds(context: &Arc<Context>) -> anyhow::Result<()> {
 
 async fn context(mut config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
     config.feeds = config.feeds.only_files();
+    // Nobody can be asked, and what accounts hold comes from the file.
+    config.credit.enabled = false;
     // Nothing is sent in a replay, so nothing is stuck.
     config.rules.switch_off(Rule::MailStuck);
     // Alerts are shown as such, not once more for each channel.
@@ -253,7 +256,7 @@ impl Taker<'_> {
             if !readings.is_empty() {
                 let mut tx = self.context.db.write().await?;
                 for reading in &readings {
-                    store::balances::put(&mut tx, reading).await?;
+                    store::accounts::read(&mut tx, reading, Source::Platform, None).await?;
                 }
                 tx.commit().await?;
             }

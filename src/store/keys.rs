@@ -279,6 +279,19 @@ pub async fn after(tx: &mut Tx, slot: Slot<'_>, limit: i64) -> Result<Vec<Stored
     rows.into_iter().map(read).collect()
 }
 
+/// Keys that have been in their slots since a time or longer, or that end until another.
+///
+/// # Errors
+/// When the database fails or holds what cannot be read.
+pub async fn ageing(tx: &mut Tx, replaced_until: DateTime<Utc>, ends_until: DateTime<Utc>) -> Result<Vec<Stored>> {
+    let sql = format!("{STORED} WHERE replaced_at <= $1 OR expires_at <= $2 ORDER BY user_id, label");
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str())).bind(replaced_until.timestamp_micros());
+        query.bind(ends_until.timestamp_micros()).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(read).collect()
+}
+
 /// How many keys there are of each status.
 ///
 /// # Errors

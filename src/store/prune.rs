@@ -27,6 +27,8 @@ pub enum What {
     Balances,
     /// Who had keys in hand.
     KeyAccess,
+    /// What OpenRouter counted on keys, except the last of each.
+    KeyUsage,
 }
 
 /// Deletes up to [`STEP`] rows from before `before`; says how many it were.
@@ -49,6 +51,9 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         AND EXISTS (SELECT 1 FROM balances l WHERE l.account = b.account AND l.at > b.at) LIMIT $2)";
     const KEY_ACCESS: &str =
         "DELETE FROM key_access WHERE id IN (SELECT id FROM key_access WHERE at < $1 ORDER BY at LIMIT $2)";
+    const KEY_USAGE: &str = "DELETE FROM key_usage WHERE (user_id, label, at) IN (SELECT u.user_id, u.label, u.at FROM key_usage u \
+        WHERE u.at < $1 AND EXISTS (SELECT 1 FROM key_usage l WHERE l.user_id = u.user_id AND l.label = u.label \
+        AND l.at > u.at) LIMIT $2)";
     const LISTS: &str =
         "DELETE FROM lists WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE fetches.digest = lists.digest)";
     let sql = match what {
@@ -60,6 +65,7 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         What::Silences => SILENCES,
         What::Balances => BALANCES,
         What::KeyAccess => KEY_ACCESS,
+        What::KeyUsage => KEY_USAGE,
     };
     let before = if what == What::Quarters { quarter_of(before) } else { before.timestamp_micros() };
     let gone = on!(tx, |conn| {

@@ -13,6 +13,7 @@ mod captured_answers;
 mod captured_feeds;
 mod captured_traces;
 mod crash;
+mod credit;
 mod delivery;
 mod deploy;
 mod executions;

@@ -13,6 +13,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::rollup::{Measures, QUARTERS_PER_DAY};
 use crate::domain::rule::credit::{self, Balance};
 use crate::domain::rule::{Settings, dollars};
+use crate::store::accounts;
 use crate::store::balances::{self, Reading};
 use crate::store::baselines::{self, Learnt, Whose};
 use crate::store::rollups::{self, Grain, Query};
@@ -22,6 +23,8 @@ use crate::store::{self, directory, names};
 const AVERAGE_DAYS: i64 = 7;
 /// A balance is judged in the evaluations of so long after it was read: one of them is sure to take place.
 const READING_FRESH: TimeDelta = TimeDelta::minutes(11);
+/// What is left of a key's limit is low from this part of it on.
+const LOW_OF_LIMIT: i64 = 5;
 
 impl Judge<'_> {
     /// Balances that are low or will not last. One is judged when it was read; until the next time, what was found of it
@@ -44,6 +47,7 @@ impl Judge<'_> {
             let rule = if reading.account.is_empty() { Rule::PlatformCredit } else { Rule::LowCredit };
             let Some(settings) = self.rules.on(rule) else { continue };
             let balance = self.balance(&reading, settings, learnt).await?;
+            self.runways.push((reading.account.clone(), balance.runway_s));
             let was_low = open.contains_key(reading.account.as_str());
             self.add(credit::low_credit(rule, settings, &balance, was_low), Part::None, |_| 0);
         }
@@ -76,6 +80,7 @@ impl Judge<'_> {
         let lasts = credit::runway(reading.left, reading.at.timestamp().rem_euclid(86_400), usual);
         let since = (self.picture.now - reading.at).num_seconds();
         let user = if is_platform { None } else { Some(reading.account.clone()) };
+        let purse = accounts::get(&mut self.tx, &reading.account).await?.and_then(|account| account.purse);
         let own_floor = match &user {
             Some(id) => directory::user(&mut self.tx, id).await?.and_then(|user| amount(user.low_credit_usd)),
             None => None,
@@ -84,7 +89,10 @@ impl Judge<'_> {
             subject: user.clone().map_or_else(|| Subject::Account(Subject::PLATFORM.to_owned()), Subject::User),
             user,
             left: reading.left,
-            floor: own_floor.unwrap_or_else(|| settings.floor()),
+            floor: std::cmp::min(
+                own_floor.unwrap_or_else(|| settings.floor()),
+                purse.map_or(NanoUsd(i64::MAX), low_of),
+            ),
             runway_s: lasts.map(|lasts| std::cmp::max(lasts - since, 0)),
             mean_cost: week.mean_cost,
         })
@@ -113,6 +121,11 @@ impl Judge<'_> {
             mean_cost: week.cost.checked_div(priced).map(NanoUsd),
         })
     }
+}
+
+/// Below which a key's limit is low: a small one would else always be.
+fn low_of(purse: NanoUsd) -> NanoUsd {
+    NanoUsd(purse.0 / LOW_OF_LIMIT)
 }
 
 #[derive(Clone, Copy, Debug, Default)]

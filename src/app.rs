@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -246,8 +245,7 @@ pub fn reload(context: &Context, config: Config) -> anyhow::Result<Vec<&'static 
     {
         needs_restart.push("openrouter");
     }
-    let master = |config: &Config| config.keys.master_key.as_ref().map(|key| key.expose_secret().to_owned());
-    if master(&old) != master(&config) || old.keys.master_key_file != config.keys.master_key_file {
+    if !old.keys.is_same(&config.keys) {
         needs_restart.push("keys");
     }
     if old.log.format != config.log.format || old.log.level != config.log.level {

@@ -5,7 +5,9 @@ mod classify;
 mod connect;
 mod detect;
 mod directory;
+mod doctor;
 mod jobs;
+mod keys;
 mod mails;
 mod models;
 mod output;
@@ -55,6 +57,8 @@ enum Command {
     Demo(demo::Options),
     /// Validates the configuration and says what it means.
     CheckConfig,
+    /// Tries each real part, and says what is wrong and how to mend it.
+    Doctor(doctor::Options),
     /// Brings the database's schema up to date.
     Migrate,
     /// Lists jobs, or runs one now.
@@ -69,6 +73,9 @@ enum Command {
     /// Shows, tries and repairs the delivery of mails.
     #[command(subcommand)]
     Mail(mails::Command),
+    /// Stores, lists and forgets users' keys, and rotates what seals them.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Connects this daemon with OpenRouter.
     #[command(subcommand)]
     Connect(connect::Command),
@@ -132,6 +139,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Serve => serve::run(config, cli.config).await,
         Command::Demo(options) => Ok(demo::run(options, config).await?),
         Command::CheckConfig => check::run(&config, &SystemClock, &mut out),
+        Command::Doctor(options) => doctor::run(&options, config, cli.config.as_deref(), &mut out).await,
         Command::Migrate => {
             let context = offline(config).await?;
             writeln!(out, "{}: the schema is up to date", context.db.engine())?;
@@ -142,6 +150,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Models(command) => models::run(command, &*offline(config).await?, &mut out).await,
         Command::Directory(command) => directory::run(command, &*offline(config).await?, &mut out).await,
         Command::Mail(command) => mails::run(command, config, &mut out).await,
+        Command::Keys(command) => keys::run(command, &*offline(config).await?, &mut out).await,
         Command::Connect(command) => connect::run(command, &*offline(config).await?, &mut out).await,
         Command::Spend(options) => spend::run(options, &*offline(config).await?, &mut out).await,
         Command::Token(command) => tokens::run(command, &*offline(config).await?, &mut out).await,

@@ -398,16 +398,22 @@ impl Config {
         found
     }
 
-    /// When a job runs; `None` for a name that is none, and for a job that has nothing to do.
+    /// The setting of a job; `None` for a name that is none, and for a job that has nothing to do.
     #[must_use]
-    pub fn schedule(&self, job: &str) -> Option<Schedule> {
-        let idle = match job {
+    pub fn job(&self, name: &str) -> Option<&Job> {
+        let idle = match name {
             "pull" => self.pull.url.is_none(),
             "credit" => !self.credit.enabled,
             "feeds" => Feed::ALL.iter().all(|feed| self.feeds.places(*feed).is_empty()),
             _ => false,
         };
-        self.jobs.schedule(job).filter(|_| !idle)
+        self.jobs.all().get(name).copied().filter(|_| !idle)
+    }
+
+    /// When a job runs; `None` as [`Self::job`] has it.
+    #[must_use]
+    pub fn schedule(&self, job: &str) -> Option<Schedule> {
+        self.job(job)?.schedule()
     }
 
     /// How long an absence must last.
@@ -472,11 +478,13 @@ impl Jobs {
             ("prune", &self.prune),
         ])
     }
+}
 
-    /// The schedule of a job; `None` for a name that is none.
+impl Job {
+    /// When it runs; `None` when the line is none, which a configuration that was checked does not have.
     #[must_use]
-    pub fn schedule(&self, name: &str) -> Option<Schedule> {
-        self.all().get(name).and_then(|job| Schedule::parse(&job.cron, job.zone).ok())
+    pub fn schedule(&self) -> Option<Schedule> {
+        Schedule::parse(&self.cron, self.zone).ok()
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::alert::Rule;
 use crate::domain::incident::Phase;
+use crate::domain::key::KeyStatus;
 use crate::feeds::Feed;
 use crate::job::{Context, JOBS};
 use crate::metrics::{EXPIRY_SERIES_MAX, MODEL_STATES};
@@ -47,6 +48,7 @@ async fn read(context: &Context) -> store::Result<()> {
     read_models(context, &mut tx, now).await?;
     read_feeds(context, &mut tx).await?;
     read_mails(context, &mut tx, now).await?;
+    read_keys(context, &mut tx).await?;
     read_jobs(context, &mut tx, now).await?;
     context.metrics.store_size.set(tx.size().await?);
     Ok(())
@@ -108,6 +110,15 @@ async fn read_mails(context: &Context, tx: &mut Tx, now: DateTime<Utc>) -> store
     let age = queue.oldest_pending.map_or(0.0, |oldest| seconds(now) - seconds(oldest));
     context.metrics.mail_oldest_pending.set(age);
     context.metrics.mail_suppressed.set(store::suppressions::count(tx).await?);
+    Ok(())
+}
+
+async fn read_keys(context: &Context, tx: &mut Tx) -> store::Result<()> {
+    let counts = store::keys::in_doubt(tx).await?;
+    for status in KeyStatus::IN_DOUBT.map(KeyStatus::as_str) {
+        let count = counts.get(status).copied().unwrap_or_default();
+        context.metrics.keys_in_doubt.with_label_values(&[status]).set(count);
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod classify;
 mod directory;
 mod estimate;
 mod executions;
+mod keys;
 mod models;
 mod ops;
 mod overview;
@@ -27,7 +28,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use serde_json::{Value, json};
 
 use crate::allowance::Allowances;
@@ -84,6 +85,8 @@ impl Site {
             .route("/v1/models/{*id}", get(models::get))
             .route("/v1/estimate", post(estimate::post))
             .route("/v1/users/{id}/allowance", get(allowance::get))
+            .route("/v1/users/{id}/keys", get(keys::list))
+            .route("/v1/users/{id}/keys/{label}", put(keys::put).delete(keys::delete))
             .route("/v1/classify", post(classify::post))
             .route("/v1/spend", get(spend::all))
             .route("/v1/users/{id}/spend", get(spend::of_user))
@@ -136,6 +139,8 @@ pub(crate) enum Error {
     UnsupportedMedia(&'static str),
     /// The body or a parameter cannot be read.
     Unreadable(String),
+    /// A key is not stored: the code, and why.
+    Key(&'static str, String),
     /// Executions were not taken.
     Refused(Refusal),
     /// The store failed.
@@ -155,6 +160,21 @@ impl From<store::Error> for Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<crate::keys::Error> for Error {
+    fn from(error: crate::keys::Error) -> Self {
+        use crate::keys::Error as Reason;
+        use crate::vault::Error::Store;
+        match error {
+            Reason::Slot(reason) => Self::Unreadable(reason),
+            Reason::Shape(_) => Self::Key("not_a_key", error.to_string()),
+            Reason::Refused => Self::Key("key_refused", error.to_string()),
+            Reason::Vault(Store(error)) => Self::Store(error),
+            Reason::Vault(error) => Self::Internal(error.into()),
+            Reason::Other(error) => error.into(),
+        }
     }
 }
 
@@ -187,6 +207,7 @@ impl Error {
             Self::TooLarge(reason) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", reason),
             Self::UnsupportedMedia(reason) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", reason),
             Self::Unreadable(reason) => (StatusCode::UNPROCESSABLE_ENTITY, "unreadable", reason),
+            Self::Key(code, reason) => (StatusCode::UNPROCESSABLE_ENTITY, code, reason),
             Self::Refused(Refusal::Full) => (StatusCode::SERVICE_UNAVAILABLE, "full", FULL),
             Self::Refused(Refusal::Unavailable | Refusal::Stopping) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", NOT_NOW)

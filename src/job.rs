@@ -12,6 +12,7 @@ mod reports;
 mod rules;
 pub mod runner;
 mod stale;
+mod timetable;
 mod user_digest;
 
 use std::future::Future;

@@ -16,7 +16,8 @@
 //!
 //! 1. `domain` does no I/O, awaits nothing, and asks nobody the time.
 //! 2. SQL, and the crate that speaks it, stand only in `store`.
-//! 3. `http` fetches nothing from outside and sends no mail; jobs never see a request.
+//! 3. `http` fetches nothing from outside and sends no mail ([`keys`] asks OpenRouter about a key that a user stores);
+//!    jobs never see a request.
 //! 4. A mail exists only because the transaction that changed some state also enqueued it, by [`store::post`], which
 //!    minds what its recipient wants.
 //! 5. Only [`clock::SystemClock`] reads the time.
@@ -30,12 +31,14 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod directory;
+pub mod doctor;
 pub mod domain;
 pub mod feeds;
 pub mod gauges;
 pub mod http;
 pub mod ingest;
 pub mod job;
+pub mod keys;
 pub mod mail;
 pub mod market;
 pub mod metrics;

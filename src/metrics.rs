@@ -16,6 +16,7 @@ use crate::domain::catalog::Refusal;
 use crate::domain::change::ChangeKind;
 use crate::domain::channel::Channel;
 use crate::domain::incident::Phase;
+use crate::domain::key::KeyStatus;
 use crate::domain::mail_kind::MailKind;
 
 pub use cap::{Cap, OTHER};
@@ -71,6 +72,7 @@ pub struct Families {
     pub mail_queue: IntGaugeVec,
     pub mail_oldest_pending: Gauge,
     pub mail_suppressed: IntGauge,
+    pub keys_in_doubt: IntGaugeVec,
     pub http_duration: HistogramVec,
     pub openrouter_requests: IntCounterVec,
     pub store_transactions: IntCounterVec,
@@ -176,6 +178,11 @@ impl Default for Metrics {
                 "openrouter_monitor_mail_suppressed",
                 "Addresses that a mail server knows nobody at; nothing is sent there.",
             ),
+            keys_in_doubt: make.int_gauges(
+                "openrouter_monitor_keys_in_doubt",
+                "Stored keys of users that OpenRouter refuses, or was not asked about.",
+                &["status"],
+            ),
             http_duration: make.seconds(
                 "openrouter_monitor_http_request_duration_seconds",
                 "How long requests took.",
@@ -241,6 +248,9 @@ impl Families {
         }
         for state in ["pending", "held", "folded", "sending", "dead"] {
             self.mail_queue.with_label_values(&[state]);
+        }
+        for status in KeyStatus::IN_DOUBT {
+            self.keys_in_doubt.with_label_values(&[status.as_str()]);
         }
         for call in ["models", "model"] {
             self.openrouter_requests.with_label_values(&[call, "200"]);

@@ -2,6 +2,7 @@
 
 pub mod account;
 mod broadcast;
+mod date;
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -23,7 +23,7 @@ use crate::domain::execution::{Execution, parse};
 use crate::domain::incident::{Phase, Step};
 use crate::domain::money::NanoUsd;
 use crate::ingest::Groups;
-use crate::job::runner::Runner;
+use crate::job::runner::{NotRun, Runner};
 use crate::job::{self, Context};
 use crate::mail::alert;
 use crate::mail::transport::{Mailer, Outlet};
@@ -63,7 +63,7 @@ pub struct Options {
     /// Users and resources, NDJSON as `POST /v1/directory` takes it; else one user with a resource on every model.
     #[arg(long, value_name = "FILE")]
     directory: Option<PathBuf>,
-    /// Runs the scheduled jobs until this time; else until the last list.
+    /// Plays until this time: what comes later is left out, and jobs go on when the files end earlier.
     #[arg(long, value_name = "TIME", value_parser = crate::cli::parse_time)]
     until: Option<DateTime<Utc>>,
     /// How to print.
@@ -123,10 +123,13 @@ impl Inputs {
             let execution = parse(line, FAR_AHEAD).map_err(|rejection| rejection.reason)?;
             Ok((execution.at, execution))
         };
+        let until = options.until.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let mut captures: VecDeque<Capture> = captures(&options.models)?.into();
+        captures.retain(|(at, _)| *at <= until);
         Ok(Self {
-            captures: captures(&options.models)?.into(),
-            executions: options.executions.as_deref().map(|file| Rows::open(file, execution)).transpose()?,
-            balances: options.balances.as_deref().map(|file| Rows::open(file, balance)).transpose()?,
+            captures,
+            executions: options.executions.as_deref().map(|file| Rows::open(file, until, execution)).transpose()?,
+            balances: options.balances.as_deref().map(|file| Rows::open(file, until, balance)).transpose()?,
         })
     }
 
@@ -209,12 +212,16 @@ async fn play<W: Write>(
         while let Some((_, file)) = inputs.captures.pop_front_if(|(at, _)| *at <= now) {
             context.openrouter.put(std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?);
             runner.run_now(job::find("models").context("there is no job that fetches lists")?).await?;
+            taker.market.refresh(context).await?;
         }
         end = std::cmp::max(end, now);
         let is_last = inputs.next_at().is_none();
         if is_last && inputs.has_to_judge() && end == now {
-            // What ran last is judged as well, wherever the slot falls.
-            runner.run_now(job::find(RULES).context("there is no job that judges")?).await?;
+            // What ran last is judged as well, wherever the slot falls; where one fell just now, it was.
+            match runner.run_now(job::find(RULES).context("there is no job that judges")?).await {
+                Ok(_) | Err(NotRun::Held) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         teller.tell(now).await?;
         let next_job = runner.next_due(now).filter(|at| *at <= end || !is_last);
@@ -238,7 +245,6 @@ struct Taker<'a> {
 impl Taker<'_> {
     async fn take(&mut self, inputs: &mut Inputs, until: DateTime<Utc>) -> anyhow::Result<()> {
         if let Some(rows) = &mut inputs.executions {
-            self.market.refresh(self.context).await?;
             let market = self.market.now();
             loop {
                 let mut executions = rows.take_until(until, EXECUTIONS_PER_GROUP)?;

@@ -10,8 +10,10 @@ pub mod changes;
 pub mod directory;
 pub mod executions;
 pub mod feeds;
+pub mod health;
 pub mod incidents;
 pub mod keys;
+mod list;
 pub mod lists;
 mod migrate;
 pub mod models;
@@ -180,6 +182,16 @@ impl Db {
     /// # Errors
     /// When the address is none, the database cannot be reached, or a migration fails.
     pub async fn open(url: &str, metrics: Metrics) -> Result<Self> {
+        let db = Self::connect(url, metrics).await?;
+        migrate::run(&db.pool).await?;
+        Ok(db)
+    }
+
+    /// Connects, and leaves the schema as it is.
+    ///
+    /// # Errors
+    /// When the address is none or the database cannot be reached.
+    pub async fn connect(url: &str, metrics: Metrics) -> Result<Self> {
         let pool = if url.starts_with("sqlite:") {
             open_sqlite(url, Durability::Full).await?
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -187,7 +199,6 @@ impl Db {
         } else {
             return Err(Error::Url("the scheme is not known".to_owned()));
         };
-        migrate::run(&pool).await?;
         Ok(Self { pool, metrics, rehearsal: None })
     }
 

@@ -28,6 +28,9 @@ CREATE TABLE keys (
     PRIMARY KEY (user_id, label)
 );
 
+-- Few need care: they are counted at each scrape.
+CREATE INDEX keys_in_doubt ON keys (status) WHERE status <> 'ok';
+
 -- Who had a key in hand, when, and what for.
 CREATE TABLE key_access (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

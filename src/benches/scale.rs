@@ -1,9 +1,10 @@
-//! What a platform of a million users costs who asks often: `/metrics`, and what a user may still spend. Both beside
-//! `/livez`, which does nothing, on the same daemon.
+//! What a platform of a million users costs who asks often: `/metrics`, and what a user may still spend, both beside
+//! `/livez`, which does nothing, on the same daemon; and what the rules cost, with history and with ten times as much.
 //!
 //! `cargo bench --bench scale`; `BENCH_USERS=100000` for fewer.
 
 mod daemon;
+mod evaluate;
 
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,7 @@ async fn main() {
     scrapes(&mut line, idle).await;
     allowances(&mut line, users, idle).await;
     daemon.end().await;
+    evaluate::evaluate(&url, active(users), (users + 1, MODELS)).await;
 }
 
 fn active(users: i64) -> i64 {

@@ -76,7 +76,7 @@ impl<'a> Table<'a> {
 }
 
 /// Control characters from outside could move a terminal's cursor.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     let text = match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),

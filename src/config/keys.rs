@@ -26,6 +26,15 @@ impl Keys {
         self.master_key.is_some() || self.master_key_file.is_some()
     }
 
+    /// Whether a master key comes from the same place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_same_text = match (&self.master_key, &other.master_key) {
+            (Some(here), Some(there)) => here.expose_secret() == there.expose_secret(),
+            (here, there) => here.is_none() && there.is_none(),
+        };
+        is_same_text && self.master_key_file == other.master_key_file
+    }
+
     /// Says what is wrong, as path and reason.
     pub(super) fn problems(&self) -> Vec<(String, String)> {
         let problem = |reason: &str| vec![("keys.master_key".to_owned(), reason.to_owned())];

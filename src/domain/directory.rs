@@ -4,6 +4,7 @@ use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 
 use super::model_id::ModelId;
+use super::money::NanoUsd;
 use super::provider::Provider;
 
 /// Longer texts are refused: no name or address needs them, and every mail would carry them.
@@ -33,6 +34,21 @@ pub enum Deletion {
     User(String),
     /// One resource.
     Resource(String),
+}
+
+/// What of a user the rules look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The platform's own id.
+    pub id: String,
+    /// Whose days and months count.
+    pub zone: chrono_tz::Tz,
+    /// Cap per day.
+    pub daily: Option<NanoUsd>,
+    /// Cap per month.
+    pub monthly: Option<NanoUsd>,
+    /// What they pay a month.
+    pub plan: Option<NanoUsd>,
 }
 
 /// A user of the platform.

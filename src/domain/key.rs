@@ -112,6 +112,11 @@ names! {
     }
 }
 
+impl KeyStatus {
+    /// Those that somebody should look after.
+    pub const IN_DOUBT: [Self; 2] = [Self::Unchecked, Self::Refused];
+}
+
 names! {
     /// What a key was in somebody's hands for.
     Purpose {

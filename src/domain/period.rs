@@ -15,7 +15,7 @@ pub struct Period {
 }
 
 /// A part of a period whose sums are kept: quarters or days, the last one not included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// Quarters of an hour.
     Quarters(i64, i64),

@@ -46,15 +46,15 @@ fn is_local(Peer(peer): Peer, headers: &HeaderMap) -> bool {
 }
 
 async fn is_admin(site: &Site, headers: &HeaderMap) -> Result<bool, Error> {
-    Ok(scopes(site, headers).await?.contains(&Scope::Admin))
+    Ok(tokens_of(site, headers).await?.iter().any(|(_, scope)| *scope == Scope::Admin))
 }
 
-/// Lets through who has a token of one of the scopes, or an admin's.
-pub(super) async fn require(site: &Site, headers: &HeaderMap, any_of: &[Scope]) -> Result<(), Error> {
-    let scopes = scopes(site, headers).await?;
-    if scopes.iter().any(|scope| any_of.contains(scope) || *scope == Scope::Admin) {
-        Ok(())
-    } else if scopes.is_empty() {
+/// Lets through who has a token of one of the scopes, or an admin's; gives its number.
+pub(super) async fn require(site: &Site, headers: &HeaderMap, any_of: &[Scope]) -> Result<i64, Error> {
+    let tokens = tokens_of(site, headers).await?;
+    if let Some((id, _)) = tokens.iter().find(|(_, scope)| any_of.contains(scope) || *scope == Scope::Admin) {
+        Ok(*id)
+    } else if tokens.is_empty() {
         Err(Error::Unauthorized(false))
     } else {
         let needed: Vec<&str> = any_of.iter().map(|scope| scope.as_str()).collect();
@@ -68,13 +68,19 @@ pub(super) fn id(path: Result<Path<String>, PathRejection>) -> Result<String, Er
     if id.contains('\0') { Err(Error::NotFound("no id has a NUL character")) } else { Ok(id) }
 }
 
-/// What the presented token is good for.
-async fn scopes(site: &Site, headers: &HeaderMap) -> Result<Vec<Scope>, Error> {
+/// The ids that an address with two of them names.
+pub(super) fn ids(path: Result<Path<(String, String)>, PathRejection>) -> Result<(String, String), Error> {
+    let Path((first, second)) = path.map_err(|_| Error::NotFound("the address is not UTF-8"))?;
+    Ok((id(Ok(Path(first)))?, id(Ok(Path(second)))?))
+}
+
+/// Number and scope of the presented token.
+async fn tokens_of(site: &Site, headers: &HeaderMap) -> Result<Vec<(i64, Scope)>, Error> {
     let Some(token) = presented(headers) else { return Ok(Vec::new()) };
     let hash = tokens::hash(&token);
     let tokens = site.keyring.tokens(site).await?;
     // All are compared, whichever it is.
-    Ok(tokens.iter().filter(|known| same(&known.hash, &hash)).map(|known| known.scope).collect())
+    Ok(tokens.iter().filter(|known| same(&known.hash, &hash)).map(|known| (known.id, known.scope)).collect())
 }
 
 /// The tokens in force, at hand; a revoked one is refused a few seconds later.

@@ -11,7 +11,8 @@ use rust_decimal::Decimal;
 
 use super::{Context, Error, Spec, notices};
 use crate::domain::money::NanoUsd;
-use crate::domain::rollup::{Key, Measures};
+use crate::domain::period::Period;
+use crate::domain::rollup::{Key, Measures, QUARTERS_PER_DAY};
 use crate::domain::week::{Activity, Week, dearest, slot_of};
 use crate::mail::admin::Desk;
 use crate::mail::alert::{Named, Names};
@@ -178,13 +179,14 @@ async fn platform(tx: &mut Tx, week: Week, activity: &Activity, now: DateTime<Ut
     let projected = i64::try_from(i128::from(so_far.0) + to_come).unwrap_or(i64::MAX);
     let (top, _) = rollups::top_users(tx, days, USERS_MAX).await?;
     let texts = rollups::texts(tx, &top.iter().map(|(number, _)| *number).collect::<Vec<_>>()).await?;
+    let period = Period { from: month.0 * QUARTERS_PER_DAY, until: month.1 * QUARTERS_PER_DAY };
+    let periods: Vec<(i64, Period)> = top.iter().map(|(number, _)| (*number, period)).collect();
+    let months = rollups::costs(tx, &periods).await?;
     let mut users = Vec::new();
-    for (number, spent) in top.into_iter().filter(|(_, spent)| *spent > 0) {
+    for ((number, spent), month) in top.into_iter().zip(months).filter(|((_, spent), _)| *spent > 0) {
         let Some(id) = texts.get(&number) else { continue };
         let paid = directory::user(tx, id).await?.and_then(|user| user.plan_usd_per_month).and_then(amount);
-        // On the first of a month no day of it is over.
-        let month = if month.0 < month.1 { rollups::cost_of(tx, Grain::Days, month, number).await? } else { 0 };
-        users.push(TopUser { id: id.clone(), spent: NanoUsd(spent), month: NanoUsd(month), paid });
+        users.push(TopUser { id: id.clone(), spent: NanoUsd(spent), month, paid });
     }
     Ok(Platform {
         active,

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
 
+use super::timetable::Timetable;
 use super::{Context, Error, JOBS, Spec, stale};
 use crate::domain::schedule::retry_delay;
 use crate::store::runs::{self, Ended};
@@ -28,6 +29,7 @@ type Look = (DateTime<Utc>, Option<DateTime<Utc>>);
 pub struct Runner {
     context: Arc<Context>,
     jobs: Vec<&'static Spec>,
+    timetable: Timetable,
     /// For each job: the slot last looked at, and before when there is no use in looking at it again.
     looked_at: Mutex<HashMap<&'static str, Look>>,
 }
@@ -67,14 +69,14 @@ impl Runner {
         for spec in JOBS {
             context.metrics.begin_job(spec.name);
         }
-        Self { context, jobs: JOBS.iter().collect(), looked_at: Mutex::default() }
+        Self { context, jobs: JOBS.iter().collect(), timetable: Timetable::default(), looked_at: Mutex::default() }
     }
 
     /// A runner of some jobs.
     #[must_use]
     pub fn of(context: Arc<Context>, names: &[&str]) -> Self {
         let jobs = JOBS.iter().filter(|spec| names.contains(&spec.name)).collect();
-        Self { context, jobs, looked_at: Mutex::default() }
+        Self { context, jobs, timetable: Timetable::default(), looked_at: Mutex::default() }
     }
 
     /// Starts what is due, each job as a task of its own.
@@ -113,13 +115,13 @@ impl Runner {
         let config = self.context.settings.get();
         let retries = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         let retries = retries.values().filter_map(|(_, again)| *again).collect::<Vec<_>>();
-        let scheduled = self.jobs.iter().filter_map(|spec| config.schedule(spec.name)?.next(now));
+        let scheduled = self.jobs.iter().filter_map(|spec| Some(self.timetable.around(&config, spec.name, now)?.next));
         scheduled.chain(retries).filter(|at| *at > now).min()
     }
 
     fn slot_worth_a_look(&self, spec: &Spec) -> Option<DateTime<Utc>> {
         let now = self.context.now();
-        let slot = self.context.settings.get().schedule(spec.name)?.slot(now)?;
+        let slot = self.timetable.around(&self.context.settings.get(), spec.name, now)?.slot;
         let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         let due = match looked_at.get(spec.name) {
             Some((seen, again)) if *seen == slot => again.is_some_and(|again| again <= now),

@@ -10,7 +10,7 @@ use lettre::Message;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Mail, Noop, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use tokio::net::TcpStream;
 
@@ -70,6 +70,15 @@ impl Pool {
                 Err(error.into())
             }
         }
+    }
+
+    /// Greets the server, logs in, and takes leave.
+    pub(super) async fn probe(&self) -> Result<(), Failure> {
+        let mut connection = self.connect().await?;
+        let answered = connection.command(Noop).await;
+        connection.abort().await;
+        answered?;
+        Ok(())
     }
 
     /// Takes leave of the server.

@@ -114,6 +114,22 @@ impl Mailer {
         tokio::time::timeout(self.timeout, self.send(claimed, message)).await.unwrap_or_else(|_| Err(late()))
     }
 
+    /// Tries whether mails could leave, and sends none.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn probe(&self) -> Result<(), Error> {
+        match &self.transport {
+            Transport::Smtp(pool) => pool.probe().await.map_err(|failure| classify(&failure, "")),
+            Transport::Directory(directory) => {
+                let there = directory.ancestors().find(|folder| folder.exists()).unwrap_or(directory);
+                let tried = tempfile::tempfile_in(there).map(drop);
+                tried.map_err(|error| Error::transient(format!("{}: {error}", there.display())))
+            }
+            Transport::Memory(_) => Ok(()),
+        }
+    }
+
     /// Closes the connections that no delivery uses.
     pub async fn hang_up(&self) {
         if let Transport::Smtp(pool) = &self.transport {

@@ -15,6 +15,7 @@ pub(super) struct Rows<T> {
     file: PathBuf,
     lines: Lines<BufReader<File>>,
     parse: Parse<T>,
+    until: DateTime<Utc>,
     number: usize,
     next: Option<(DateTime<Utc>, T)>,
     /// How many could not be used, and what the first of them has wrong.
@@ -23,12 +24,12 @@ pub(super) struct Rows<T> {
 }
 
 impl<T> Rows<T> {
-    /// Opens a file.
-    pub(super) fn open(file: &Path, parse: Parse<T>) -> anyhow::Result<Self> {
+    /// Opens a file; what happened after `until` is not read.
+    pub(super) fn open(file: &Path, until: DateTime<Utc>, parse: Parse<T>) -> anyhow::Result<Self> {
         let opened = File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let lines = BufReader::new(opened).lines();
         let file = file.to_owned();
-        let mut rows = Self { file, lines, parse, number: 0, next: None, unusable: 0, first_unusable: None };
+        let mut rows = Self { file, lines, parse, until, number: 0, next: None, unusable: 0, first_unusable: None };
         rows.advance()?;
         Ok(rows)
     }
@@ -66,6 +67,7 @@ impl<T> Rows<T> {
                 continue;
             }
             match (self.parse)(&line) {
+                Ok((at, _)) if at > self.until => break,
                 Ok(row) => self.next = Some(row),
                 Err(reason) => {
                     self.unusable += 1;

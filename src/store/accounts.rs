@@ -1,7 +1,10 @@
 //! What is known of each account's credit: the last reading and how long it lasts, and how much of what OpenRouter
 //! charged was recorded.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::QueryBuilder;
 
 use super::{Result, Tx, balances, day, on, time};
 use crate::domain::money::NanoUsd;
@@ -97,6 +100,31 @@ pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<Account>> {
     let row: Option<Row> = on!(tx, |conn| sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
     Ok(row.map(account))
 }
+
+/// The whole limits of which accounts have something left, of those that are known by one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn purses(tx: &mut Tx, accounts: &[&str]) -> Result<BTreeMap<String, NanoUsd>> {
+    let mut purses = BTreeMap::new();
+    for accounts in accounts.chunks(ACCOUNTS_PER_STATEMENT) {
+        let rows: Vec<(String, i64)> = on!(tx, |conn| {
+            let mut select =
+                QueryBuilder::new("SELECT account, purse FROM accounts WHERE purse IS NOT NULL AND account IN (");
+            let mut list = select.separated(", ");
+            for account in accounts {
+                list.push_bind(*account);
+            }
+            select.push(")");
+            select.build_query_as().fetch_all(conn).await
+        })?;
+        purses.extend(rows.into_iter().map(|(account, purse)| (account, NanoUsd(purse))));
+    }
+    Ok(purses)
+}
+
+/// Accounts that one statement looks up.
+const ACCOUNTS_PER_STATEMENT: usize = 500;
 
 /// Users' accounts with the least left, and how much the others have together. The platform's is not among them.
 ///

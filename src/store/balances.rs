@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
+use super::list::push_list;
 use super::{Result, Tx, on, time};
 use crate::domain::money::NanoUsd;
 
@@ -51,13 +52,10 @@ pub async fn last_of(tx: &mut Tx, accounts: &[&str]) -> Result<Vec<Reading>> {
     for accounts in accounts.chunks(ACCOUNTS_PER_STATEMENT) {
         let rows: Vec<(String, i64, i64)> = on!(tx, |conn| {
             let mut select = QueryBuilder::new(
-                "SELECT b.account, b.at, b.balance FROM (SELECT account, MAX(at) AS at FROM balances WHERE account IN (",
+                "SELECT b.account, b.at, b.balance FROM (SELECT account, MAX(at) AS at FROM balances WHERE account IN ",
             );
-            let mut list = select.separated(", ");
-            for account in accounts {
-                list.push_bind(*account);
-            }
-            select.push(") GROUP BY account) l JOIN balances b ON b.account = l.account AND b.at = l.at");
+            push_list(&mut select, accounts.iter().copied());
+            select.push(" GROUP BY account) l JOIN balances b ON b.account = l.account AND b.at = l.at");
             select.build_query_as().fetch_all(conn).await
         })?;
         let reading = |(account, at, left)| Reading { account, at: time(at), left: NanoUsd(left) };

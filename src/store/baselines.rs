@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::QueryBuilder;
 
+use super::list::push_list;
 use super::{Result, Tx, on};
 use crate::domain::baseline::{Baseline, Grain};
 use crate::domain::money::NanoUsd;
@@ -66,12 +67,8 @@ pub async fn load(tx: &mut Tx, whose: Whose, numbers: &[i64]) -> Result<BTreeMap
             let mut select = QueryBuilder::new(
                 "SELECT subject_no, hours, days, month, month_cost FROM baselines WHERE subject_kind = ",
             );
-            select.push_bind(whose.code()).push(" AND subject_no IN (");
-            let mut list = select.separated(", ");
-            for number in numbers {
-                list.push_bind(*number);
-            }
-            select.push(")");
+            select.push_bind(whose.code()).push(" AND subject_no IN ");
+            push_list(&mut select, numbers.iter().copied());
             select.build_query_as().fetch_all(conn).await
         })?;
         for (number, hours, days, month, month_cost) in rows {

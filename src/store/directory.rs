@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
+use super::list::push_list;
 use super::{Result, Tx, on};
-use crate::domain::directory::{Deletion, Entry, Resource, User};
+use crate::domain::directory::{Deletion, Entry, Limits, Resource, User};
+use crate::domain::money::NanoUsd;
 
 /// Takes one entry of the directory; `mail_token` is the secret of a user who is new.
 ///
@@ -111,33 +114,59 @@ async fn delete_resource(tx: &mut Tx, id: &str) -> Result<()> {
 /// # Errors
 /// When the database fails or holds what cannot be read.
 pub async fn user(tx: &mut Tx, id: &str) -> Result<Option<User>> {
-    let sql = format!("SELECT CAST(0 AS BIGINT), {USER} FROM users u WHERE u.id = $1");
+    let sql = format!("SELECT {USER} FROM users u WHERE u.id = $1");
     let row: Option<UserRow> =
         on!(tx, |conn| sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str())).bind(id).fetch_optional(conn).await)?;
     Ok(row.map(read_user))
 }
 
-/// The users whose executions have these numbers, by number.
+/// The limits of the users whose executions have these numbers, by number.
 ///
 /// # Errors
-/// When the database fails or holds what cannot be read.
-pub async fn users_of(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, User>> {
-    let mut users = BTreeMap::new();
+/// When the database fails.
+pub async fn limits_of(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, Limits>> {
+    type Row = (i64, String, Option<String>, Option<String>, Option<String>, Option<String>);
+    let mut limits = BTreeMap::new();
     for numbers in numbers.chunks(NUMBERS_PER_STATEMENT) {
-        let rows: Vec<UserRow> = on!(tx, |conn| {
-            let mut select = sqlx::QueryBuilder::new(format!(
-                "SELECT n.id, {USER} FROM names n JOIN users u ON u.id = n.text WHERE n.id IN ("
-            ));
-            let mut list = select.separated(", ");
-            for number in numbers {
-                list.push_bind(*number);
-            }
-            select.push(")");
+        let rows: Vec<Row> = on!(tx, |conn| {
+            let mut select = sqlx::QueryBuilder::new(
+                "SELECT n.id, u.id, u.timezone, u.daily_limit_usd, u.monthly_limit_usd, u.plan_usd_per_month \
+                FROM names n JOIN users u ON u.id = n.text WHERE n.id IN ",
+            );
+            push_list(&mut select, numbers.iter().copied());
             select.build_query_as().fetch_all(conn).await
         })?;
-        users.extend(rows.into_iter().map(|row| (row.0, read_user(row))));
+        limits.extend(rows.into_iter().map(|(number, id, zone, daily, monthly, plan)| {
+            let zone = zone.and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC);
+            let [daily, monthly, plan] = [daily, monthly, plan].map(|usd| usd.and_then(|usd| nano(&usd)));
+            (number, Limits { id, zone, daily, monthly, plan })
+        }));
     }
-    Ok(users)
+    Ok(limits)
+}
+
+fn nano(usd: &str) -> Option<NanoUsd> {
+    usd.parse().ok().and_then(NanoUsd::from_decimal)
+}
+
+/// Below which the balance of each of some users is low, where they have a floor of their own.
+///
+/// # Errors
+/// When the database fails.
+pub async fn low_credit(tx: &mut Tx, ids: &[&str]) -> Result<BTreeMap<String, NanoUsd>> {
+    let mut floors = BTreeMap::new();
+    for ids in ids.chunks(NUMBERS_PER_STATEMENT) {
+        let rows: Vec<(String, String)> = on!(tx, |conn| {
+            let mut select = sqlx::QueryBuilder::new(
+                "SELECT id, low_credit_usd FROM users WHERE low_credit_usd IS NOT NULL AND id IN ",
+            );
+            push_list(&mut select, ids.iter().copied());
+            select.build_query_as().fetch_all(conn).await
+        })?;
+        let floor = |(id, usd): (String, String)| Some((id, nano(&usd)?));
+        floors.extend(rows.into_iter().filter_map(floor));
+    }
+    Ok(floors)
 }
 
 /// Users that one statement looks up.
@@ -145,9 +174,8 @@ const NUMBERS_PER_STATEMENT: usize = 500;
 const USER: &str = "u.id, u.email, u.name, u.timezone, u.plan_usd_per_month, u.daily_limit_usd, u.monthly_limit_usd, \
     u.low_credit_usd, u.admin";
 
-/// The user's number, then [`USER`].
+/// The columns of [`USER`].
 type UserRow = (
-    i64,
     String,
     Option<String>,
     Option<String>,
@@ -159,7 +187,7 @@ type UserRow = (
     bool,
 );
 
-fn read_user((_, id, email, name, zone, plan, daily, monthly, low_credit, admin): UserRow) -> User {
+fn read_user((id, email, name, zone, plan, daily, monthly, low_credit, admin): UserRow) -> User {
     let dollars = |text: Option<String>| text.and_then(|text| text.parse().ok());
     User {
         id,

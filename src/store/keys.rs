@@ -1,5 +1,7 @@
 //! Users' keys as they are sealed, what seals them, and who had one in hand.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{Error, Result, Tx, on, time};
@@ -292,13 +294,14 @@ pub async fn ageing(tx: &mut Tx, replaced_until: DateTime<Utc>, ends_until: Date
     rows.into_iter().map(read).collect()
 }
 
-/// How many keys there are of each status.
+/// How many keys there are of each status that is not good.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
-    const SQL: &str = "SELECT status, COUNT(*) FROM keys GROUP BY status ORDER BY status";
-    Ok(on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?)
+pub async fn in_doubt(tx: &mut Tx) -> Result<BTreeMap<String, i64>> {
+    const SQL: &str = "SELECT status, COUNT(*) FROM keys WHERE status <> 'ok' GROUP BY status";
+    let rows: Vec<(String, i64)> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Records that somebody had a key in hand.

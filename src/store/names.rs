@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::QueryBuilder;
 
+use super::list::push_list;
 use super::{Error, Result, Tx, on};
 
 /// Texts that one statement looks up.
@@ -41,7 +42,7 @@ impl Names {
                 insert.push(" ON CONFLICT (text) DO NOTHING");
                 insert.build().execute(conn).await.map(drop)
             })?;
-            fresh.0.extend(look_up(tx, texts).await?);
+            fresh.0.extend(find_all(tx, texts).await?);
         }
         Ok(fresh)
     }
@@ -72,16 +73,21 @@ impl Fresh {
     }
 }
 
-async fn look_up(tx: &mut Tx, texts: &[&str]) -> Result<Vec<(String, i64)>> {
-    Ok(on!(tx, |conn| {
-        let mut select = QueryBuilder::new("SELECT text, id FROM names WHERE text IN (");
-        let mut list = select.separated(", ");
-        for text in texts {
-            list.push_bind(*text);
-        }
-        select.push(")");
-        select.build_query_as().fetch_all(conn).await
-    })?)
+/// The numbers of those texts that have one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_all(tx: &mut Tx, texts: &[&str]) -> Result<Vec<(String, i64)>> {
+    let mut found = Vec::new();
+    for texts in texts.chunks(TEXTS_PER_STATEMENT) {
+        let rows: Vec<(String, i64)> = on!(tx, |conn| {
+            let mut select = QueryBuilder::new("SELECT text, id FROM names WHERE text IN ");
+            push_list(&mut select, texts.iter().copied());
+            select.build_query_as().fetch_all(conn).await
+        })?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 /// The number of a text, if it has one.

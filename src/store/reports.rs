@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::QueryBuilder;
 
 use super::directory::Called;
+use super::list::push_list;
 use super::told::Recipient;
 use super::{Result, Tx, on};
 
@@ -48,12 +49,9 @@ pub async fn readers(tx: &mut Tx, numbers: &[i64], kind: &str, week: &str) -> Re
             WHERE u.email IS NOT NULL AND NOT EXISTS (SELECT 1 FROM mail_stops s WHERE s.user_id = u.id AND s.kind = ",
         );
         select.push_bind(kind).push(") AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.dedup_key = ");
-        select.push_bind(format!("{kind}/")).push(" || u.id || ").push_bind(format!("/{week}")).push(") AND n.id IN (");
-        let mut list = select.separated(", ");
-        for number in numbers {
-            list.push_bind(*number);
-        }
-        select.push(") ORDER BY n.id");
+        select.push_bind(format!("{kind}/")).push(" || u.id || ").push_bind(format!("/{week}")).push(") AND n.id IN ");
+        push_list(&mut select, numbers.iter().copied());
+        select.push(" ORDER BY n.id");
         select.build_query_as().fetch_all(conn).await
     })?;
     let reader = |(number, id, email, name, mail_token)| (number, Recipient { id, email, name, mail_token });
@@ -68,12 +66,8 @@ pub async fn resources(tx: &mut Tx, ids: &[&str]) -> Result<BTreeMap<String, Cal
     let mut found = BTreeMap::new();
     for ids in ids.chunks(TEXTS_PER_STATEMENT) {
         let rows: Vec<(String, Option<String>, Option<String>)> = on!(tx, |conn| {
-            let mut select = QueryBuilder::new("SELECT id, name, url FROM resources WHERE id IN (");
-            let mut list = select.separated(", ");
-            for id in ids {
-                list.push_bind(*id);
-            }
-            select.push(")");
+            let mut select = QueryBuilder::new("SELECT id, name, url FROM resources WHERE id IN ");
+            push_list(&mut select, ids.iter().copied());
             select.build_query_as().fetch_all(conn).await
         })?;
         found.extend(rows.into_iter().map(|(id, name, url)| (id, Called { name, url })));

@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Engine, Result, Tx, on};
+use super::list::push_list;
+use super::{Engine, Error, Result, Tx, on};
+use crate::domain::money::NanoUsd;
+use crate::domain::period::{Part, Period};
 use crate::domain::rollup::{Key, Measures, Rollup};
 
 /// Rows of a statement: 26 columns each.
 const ROWS_PER_STATEMENT: usize = 64;
-/// The columns of a key of which only slot and user are told apart; integers as wide as the others.
-const USER_KEY: &str = "slot, user_no, CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT)";
+/// The columns of a key of which only slot and user are told apart.
+const USER_KEY: &str = "slot, user_no, 0, 0, 0, 0";
+/// What [`Detail::Costs`] sums.
+const COSTS: &str = "SUM(executions), SUM(unpriced), SUM(cost), SUM(charged_failures), SUM(charged_failure_cost)";
 /// The columns of a key.
 const KEY: &str = "slot, user_no, resource_no, key_no, model_no, provider";
 
@@ -164,12 +169,9 @@ pub async fn sums(tx: &mut Tx, query: Query<'_>) -> Result<Vec<(Vec<i64>, Measur
         match query.user {
             // Each slot is looked up by the whole beginning of the key, whoever else was active in it.
             Some(user) if query.slots.1 - query.slots.0 <= SLOTS_LISTED_MAX => {
-                select.push("slot IN (");
-                let mut list = select.separated(", ");
-                for slot in query.slots.0..query.slots.1 {
-                    list.push_bind(slot);
-                }
-                select.push(") AND user_no = ").push_bind(user);
+                select.push("slot IN ");
+                push_list(&mut select, query.slots.0..query.slots.1);
+                select.push(" AND user_no = ").push_bind(user);
             }
             user => {
                 select.push("slot >= ").push_bind(query.slots.0).push(" AND slot < ").push_bind(query.slots.1);
@@ -206,35 +208,57 @@ pub async fn lines(
     Ok(lines)
 }
 
-/// The sums of some users on some days, by day and user alone: the rest of each key is 0.
+/// What some users cost on some days, by day and user alone: the rest of each key is 0, and so are all sums but
+/// executions, those without a price, costs, and failures that were charged.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn user_days(tx: &mut Tx, days: (i64, i64), users: &[i64]) -> Result<Vec<(Key, Measures)>> {
     let mut lines = Vec::new();
     for users in users.chunks(USERS_PER_STATEMENT) {
-        lines_of(tx, Grain::Days, days, Some(users), Detail::Users, &mut lines).await?;
+        lines_of(tx, Grain::Days, days, Some(users), Detail::Costs, &mut lines).await?;
     }
     Ok(lines)
 }
 
-/// What a user spent in some slots, in nano-dollars.
+/// What users spent in periods of their own, in nano-dollars, in the order of the periods. Users of one zone have the
+/// same days and months, and those of all zones most of a month: each part is looked up once, for all whose it is.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn cost_of(tx: &mut Tx, grain: Grain, slots: (i64, i64), user: i64) -> Result<i64> {
-    let (cost,): (i64,) = on!(tx, |conn| {
-        let table = grain.table();
-        let mut select =
-            QueryBuilder::new(format!("SELECT COALESCE(CAST(SUM(cost) AS BIGINT), 0) FROM {table} WHERE slot IN ("));
-        let mut list = select.separated(", ");
-        for slot in slots.0..slots.1 {
-            list.push_bind(slot);
+pub async fn costs(tx: &mut Tx, periods: &[(i64, Period)]) -> Result<Vec<NanoUsd>> {
+    let mut parts: BTreeMap<Part, BTreeMap<i64, i64>> = BTreeMap::new();
+    for (user, period) in periods {
+        for part in period.parts() {
+            parts.entry(part).or_default().insert(*user, 0);
         }
-        select.push(") AND user_no = ").push_bind(user);
-        select.build_query_as().fetch_one(conn).await
-    })?;
-    Ok(cost)
+    }
+    for (part, costs) in &mut parts {
+        let (grain, slots) = slots_of(*part);
+        let users: Vec<i64> = costs.keys().copied().collect();
+        for users in users.chunks(USERS_PER_STATEMENT) {
+            let rows: Vec<(i64, i64)> = on!(tx, |conn| {
+                let sql = format!("SELECT user_no, CAST(SUM(cost) AS BIGINT) FROM {} WHERE slot IN ", grain.table());
+                let mut select = QueryBuilder::new(sql);
+                push_list(&mut select, slots.0..slots.1);
+                select.push(" AND user_no IN ");
+                push_list(&mut select, users.iter().copied());
+                select.push(" GROUP BY user_no").build_query_as().fetch_all(conn).await
+            })?;
+            costs.extend(rows);
+        }
+    }
+    let cost = |(user, period): &(i64, Period)| {
+        period.parts().iter().map(|part| NanoUsd(parts[part].get(user).copied().unwrap_or(0))).sum()
+    };
+    Ok(periods.iter().map(cost).collect())
+}
+
+fn slots_of(part: Part) -> (Grain, (i64, i64)) {
+    match part {
+        Part::Quarters(from, until) => (Grain::Quarters, (from, until)),
+        Part::Days(from, until) => (Grain::Days, (from, until)),
+    }
 }
 
 /// How finely lines are told apart.
@@ -242,13 +266,15 @@ pub async fn cost_of(tx: &mut Tx, grain: Grain, slots: (i64, i64), user: i64) ->
 enum Detail {
     /// As they are kept.
     Full,
-    /// By slot and user.
-    Users,
+    /// By slot and user, and only what they cost.
+    Costs,
 }
 
 /// Users that one statement looks up.
 const USERS_PER_STATEMENT: usize = 500;
 
+/// Reads the lines of a slot as one text: a row for each, with a value for each column, would cost ten times as much as
+/// the reading itself.
 async fn lines_of(
     tx: &mut Tx,
     grain: Grain,
@@ -257,42 +283,53 @@ async fn lines_of(
     detail: Detail,
     lines: &mut Vec<(Key, Measures)>,
 ) -> Result<()> {
-    macro_rules! read {
-        ($row:expr) => {{
-            let mut values = [0_i64; 6 + Measures::NAMES.len()];
-            for (place, value) in values.iter_mut().enumerate() {
-                *value = $row.try_get::<i64, _>(place)?;
-            }
-            let [slot, user, resource, key, model, provider, measures @ ..] = values;
-            lines.push((Key { slot, user, resource, key, model, provider }, Measures::from_values(measures)));
-        }};
-    }
-    on!(tx, |conn| {
+    let rows: Vec<(String,)> = on!(tx, |conn| {
         let (key, columns, grouped) = match detail {
             Detail::Full => (KEY, Measures::NAMES.join(", "), ""),
-            Detail::Users => (USER_KEY, summed(), " GROUP BY slot, user_no"),
+            Detail::Costs => (USER_KEY, COSTS.to_owned(), " GROUP BY slot, user_no"),
         };
-        let mut select = QueryBuilder::new(format!("SELECT {key}, {columns} FROM {} WHERE slot IN (", grain.table()));
-        let mut list = select.separated(", ");
-        for slot in slots.0..slots.1 {
-            list.push_bind(slot);
-        }
-        select.push(")");
+        let mut select = QueryBuilder::new(format!(
+            "SELECT string_agg(line, ';') FROM (SELECT slot, concat_ws(' ', {key}, {columns}) AS line FROM {} \
+            WHERE slot IN ",
+            grain.table()
+        ));
+        push_list(&mut select, slots.0..slots.1);
         if let Some(users) = users {
-            select.push(" AND user_no IN (");
-            let mut list = select.separated(", ");
-            for user in users {
-                list.push_bind(*user);
+            select.push(" AND user_no IN ");
+            push_list(&mut select, users.iter().copied());
+        }
+        select.push(grouped).push(") AS lines GROUP BY slot");
+        select.build_query_as().fetch_all(conn).await
+    })?;
+    for line in rows.iter().flat_map(|(slot,)| slot.split(';')) {
+        lines.push(read_line(line, detail).ok_or_else(|| Error::Corrupt { what: "sums", value: line.to_owned() })?);
+    }
+    Ok(())
+}
+
+fn read_line(line: &str, detail: Detail) -> Option<(Key, Measures)> {
+    let mut numbers = line.split(' ').map_while(|number| number.parse::<i64>().ok());
+    let mut next = || numbers.next();
+    let (slot, user, resource, key, model, provider) = (next()?, next()?, next()?, next()?, next()?, next()?);
+    let key = Key { slot, user, resource, key, model, provider };
+    let measures = match detail {
+        Detail::Full => {
+            let mut values = [0; Measures::NAMES.len()];
+            for value in &mut values {
+                *value = next()?;
             }
-            select.push(")");
+            Measures::from_values(values)
         }
-        select.push(grouped);
-        let rows = select.build().fetch_all(conn).await?;
-        for row in &rows {
-            read!(row);
-        }
-        Ok(())
-    })
+        Detail::Costs => Measures {
+            executions: next()?,
+            unpriced: next()?,
+            cost: next()?,
+            charged_failures: next()?,
+            charged_failure_cost: next()?,
+            ..Measures::default()
+        },
+    };
+    Some((key, measures))
 }
 
 /// The users who spent most over some days, with what they spent in nano-dollars, and what all spent together.
@@ -319,12 +356,8 @@ pub async fn texts(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, String>
     let mut found = BTreeMap::new();
     for numbers in numbers.chunks(500) {
         let rows: Vec<(i64, String)> = on!(tx, |conn| {
-            let mut select = QueryBuilder::new("SELECT id, text FROM names WHERE id IN (");
-            let mut list = select.separated(", ");
-            for number in numbers {
-                list.push_bind(*number);
-            }
-            select.push(")");
+            let mut select = QueryBuilder::new("SELECT id, text FROM names WHERE id IN ");
+            push_list(&mut select, numbers.iter().copied());
             select.build_query_as().fetch_all(conn).await
         })?;
         found.extend(rows);

@@ -13,14 +13,14 @@ use crate::harness::World;
 use crate::http::{exchange, listening};
 
 /// A platform with a token of each scope.
-struct Platform {
-    world: World,
-    address: SocketAddr,
+pub(crate) struct Platform {
+    pub(crate) world: World,
+    pub(crate) address: SocketAddr,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Platform {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let (world, address, running) = listening().await;
         let mut tx = world.context.db.write().await.unwrap();
         for scope in [Scope::Ingest, Scope::Read] {
@@ -32,7 +32,7 @@ impl Platform {
     }
 
     /// Sends a request with a token; gives the status and the JSON of the answer.
-    async fn call(&self, token: &str, request: &str, headers: &str, body: &[u8]) -> (u16, Value) {
+    pub(crate) async fn call(&self, token: &str, request: &str, headers: &str, body: &[u8]) -> (u16, Value) {
         let head = format!(
             "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{headers}Content-Length: {}\r\n\r\n",
             body.len()
@@ -56,7 +56,7 @@ impl Platform {
         self.call("read", &format!("GET {path}"), "", b"").await
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.world.context.stop.cancel();
         self.running.await.unwrap().unwrap();
     }

@@ -20,7 +20,7 @@ fn jobs_and_settings_name_each_other() {
     let mut names: Vec<&str> = JOBS.iter().map(|spec| spec.name).collect();
     names.sort_unstable();
     assert_eq!(names, config.jobs.all().keys().copied().collect::<Vec<_>>());
-    assert!(names.iter().all(|name| config.jobs.schedule(name).is_some()));
+    assert!(names.iter().all(|name| config.jobs.all()[name].schedule().is_some()));
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ use rust_decimal::Decimal;
 use super::picture::{Active, Lines, Picture, largest};
 use crate::config::rules::Rules;
 use crate::domain::alert::Rule;
-use crate::domain::directory::User;
 use crate::domain::finding::{Finding, Share, Window};
+use crate::domain::incident::Incident;
 use crate::domain::money::NanoUsd;
 use crate::domain::rollup::{Key, Measures};
 use crate::domain::rule::Settings;
@@ -29,6 +29,8 @@ use crate::store::{self, Tx};
 pub(super) struct Judgement {
     /// Everything that holds now.
     pub(super) findings: Vec<Finding>,
+    /// The incidents that were open before.
+    pub(super) open: Vec<Incident>,
     /// How long the accounts last that were read lately.
     pub(super) runways: Vec<(String, Option<i64>)>,
 }
@@ -47,11 +49,12 @@ pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<Judge
     judge.total().await?;
     judge.caps(&users, &learnt).await?;
     judge.models().await?;
-    judge.balances(&learnt).await?;
+    judge.balances().await?;
     judge.keys().await?;
     judge.daemon().await?;
     let runways = std::mem::take(&mut judge.runways);
-    Ok(Judgement { findings: judge.name().await?, runways })
+    let findings = judge.name().await?;
+    Ok(Judgement { findings, open: picture.incidents, runways })
 }
 
 /// A finding, and whose largest parts belong to it.
@@ -97,7 +100,7 @@ impl Judge<'_> {
         let floor = self.rules.on(Rule::UserSpendSpike).map(Settings::floor);
         let needed = users.iter().filter(|(number, active)| {
             let spends = floor.is_some_and(|floor| is_above(active, floor));
-            spends || self.picture.users.get(number).is_some_and(|user| monthly(user).next().is_some())
+            spends || self.picture.users.get(number).is_some_and(|user| user.monthly.or(user.plan).is_some())
         });
         let needed: Vec<i64> = needed.map(|(number, _)| *number).collect();
         baselines::load(&mut self.tx, Whose::User, &needed).await
@@ -170,9 +173,4 @@ fn is_above(active: &Active, floor: NanoUsd) -> bool {
 
 fn amount(dollars: Option<Decimal>) -> Option<NanoUsd> {
     dollars.and_then(NanoUsd::from_decimal)
-}
-
-/// What a user's month is measured against.
-fn monthly(user: &User) -> impl Iterator<Item = NanoUsd> {
-    [amount(user.monthly_limit_usd), amount(user.plan_usd_per_month)].into_iter().flatten()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::domain::alert::Rule;
-use crate::domain::directory::User;
+use crate::domain::directory::Limits;
 use crate::domain::finding::Share;
 use crate::domain::incident::Incident;
 use crate::domain::rollup::{Key, Measures, quarter_of};
@@ -29,10 +29,10 @@ pub(super) struct Picture {
     pub(super) today: i64,
     /// The last four quarters, of all.
     pub(super) hour: Lines,
-    /// Yesterday and today, of those concerned, by user alone.
+    /// Yesterday and today, of those concerned, by user alone: costs and failures that were charged.
     pub(super) days: Lines,
     /// Who was active in the last hour, or has an incident that is not over.
-    pub(super) users: BTreeMap<i64, User>,
+    pub(super) users: BTreeMap<i64, Limits>,
     /// What is not over.
     pub(super) incidents: Vec<Incident>,
 }
@@ -58,13 +58,13 @@ impl Picture {
         let mut hour = rollups::lines(tx, Grain::Quarters, (quarter + 1 - HOUR_QUARTERS, quarter + 1), None).await?;
         let incidents = incidents::evaluated(tx).await?;
         let mut concerned: BTreeSet<i64> = hour.iter().map(|(key, _)| key.user).collect();
-        for user in incidents.iter().filter_map(|incident| incident.finding.user.as_deref()) {
-            concerned.extend(names::find(tx, user).await?);
-        }
+        let told: BTreeSet<&str> = incidents.iter().filter_map(|incident| incident.finding.user.as_deref()).collect();
+        let told: Vec<&str> = told.into_iter().collect();
+        concerned.extend(names::find_all(tx, &told).await?.into_iter().map(|(_, number)| number));
         let concerned: Vec<i64> = concerned.into_iter().collect();
         hour.sort_by_key(|(key, _)| key.user);
         let days = rollups::user_days(tx, (today - 1, today + 1), &concerned).await?;
-        let users = directory::users_of(tx, &concerned).await?;
+        let users = directory::limits_of(tx, &concerned).await?;
         Ok(Self { now, today, hour, days, users, incidents })
     }
 

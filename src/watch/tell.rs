@@ -27,11 +27,13 @@ fn key(finding: &Finding) -> Key {
     (finding.rule, finding.subject.clone(), finding.aspect.clone())
 }
 
-/// Takes every incident a step further; gives the number of mails.
-pub(super) async fn tell(context: &Context, findings: Vec<Finding>, now: DateTime<Utc>) -> Result<usize, Error> {
-    let mut tx = context.db.read().await?;
-    let open = incidents::evaluated(&mut tx).await?;
-    drop(tx);
+/// Takes every incident a step further: those that were open, and those that begin. Gives the number of mails.
+pub(super) async fn tell(
+    context: &Context,
+    findings: Vec<Finding>,
+    open: &[Incident],
+    now: DateTime<Utc>,
+) -> Result<usize, Error> {
     let mut found: BTreeMap<Key, Finding> = findings.into_iter().map(|finding| (key(&finding), finding)).collect();
     let keys: BTreeSet<Key> = open.iter().map(|open| key(&open.finding)).chain(found.keys().cloned()).collect();
     let keys: Vec<Key> = keys.into_iter().collect();

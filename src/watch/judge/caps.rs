@@ -5,21 +5,74 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
 
-use super::{Judge, Part, amount, monthly, plain};
+use super::{Judge, Part, amount, plain};
 use crate::domain::alert::{Rule, Subject};
-use crate::domain::directory::User;
+use crate::domain::directory::Limits;
 use crate::domain::finding::Window;
 use crate::domain::money::NanoUsd;
-use crate::domain::period::{Part as PeriodPart, Period, day_in};
+use crate::domain::period::{Period, day_in};
 use crate::domain::rule::credit::{self, Cap};
 use crate::store::baselines::{self, Learnt};
-use crate::store::rollups::{self, Grain};
-use crate::store::{self, directory};
+use crate::store::{self, directory, rollups};
 use crate::watch::learn::month_of;
 use crate::watch::picture::Active;
 
 /// From this share of a cap or plan on, in percent, the exact sum of the user's own day or month is worth its price.
 const NEAR_PERCENT: i128 = 45;
+
+/// Somebody who may have reached what is measured against.
+struct Near<'a> {
+    user: &'a Limits,
+    number: i64,
+    period: Period,
+    against: Against,
+}
+
+/// What a user's spend is measured against.
+#[derive(Clone, Copy, Debug)]
+enum Against {
+    /// The cap of a day.
+    Day(NanoUsd),
+    /// The cap of a month.
+    Month(NanoUsd),
+    /// What the user pays for a month.
+    Plan(NanoUsd),
+}
+
+impl Against {
+    fn limit(self) -> NanoUsd {
+        match self {
+            Self::Day(limit) | Self::Month(limit) | Self::Plan(limit) => limit,
+        }
+    }
+
+    /// The rule, and which of its incidents on a user it is.
+    fn rule(self) -> (Rule, &'static str) {
+        match self {
+            Self::Day(_) => (Rule::Budget, "daily"),
+            Self::Month(_) => (Rule::Budget, "monthly"),
+            Self::Plan(_) => (Rule::Margin, ""),
+        }
+    }
+
+    fn is_same_period(self, day: NaiveDate, today: NaiveDate) -> bool {
+        match self {
+            Self::Day(_) => day == today,
+            Self::Month(_) | Self::Plan(_) => (day.year(), day.month()) == (today.year(), today.month()),
+        }
+    }
+
+    /// The day, or the month so far.
+    fn period(self, today: NaiveDate, zone: Tz) -> Period {
+        match self {
+            Self::Day(_) => Period::day(today, zone),
+            Self::Month(_) | Self::Plan(_) => {
+                let first = today.with_day(1).unwrap_or(today);
+                Period { from: Period::day(first, zone).from, until: Period::day(today, zone).until }
+            }
+        }
+    }
+}
 
 impl Judge<'_> {
     /// Caps of the user's own day and month, and what they pay for it all.
@@ -28,77 +81,69 @@ impl Judge<'_> {
         users: &BTreeMap<i64, Active>,
         learnt: &BTreeMap<i64, Learnt>,
     ) -> store::Result<()> {
+        let mut near = Vec::new();
         for (number, active) in users {
-            let Some(user) = self.picture.users.get(number) else { continue };
-            let today = day_in(self.picture.now, zone_of(user));
-            let near_today = active.today.cost.saturating_add(active.yesterday.cost);
-            if let (Some(rule), Some(limit)) = (self.rules.on(Rule::Budget), amount(user.daily_limit_usd))
-                && is_near(near_today, limit)
-                && !self.goes_on(active, user, Rule::Budget, "daily", |day| day == today)
-            {
-                let spent = self.spent(Period::day(today, zone_of(user)), *number).await?;
-                let cap = Cap { name: "daily", window: Window::Day, spent, limit };
-                self.add_spend(credit::budget(rule, &user.id, cap), &user.id, Part::User(*number));
+            if let Some(user) = self.picture.users.get(number) {
+                self.near_of(user, *number, active, learnt.get(number), &mut near);
             }
-            let this_month = learnt.get(number).filter(|learnt| learnt.month == month_of(self.picture.today));
-            let near_month = this_month.map_or(0, |learnt| learnt.month_cost).saturating_add(near_today);
-            if monthly(user).any(|limit| is_near(near_month, limit)) {
-                self.month_of(user, *number, active, today).await?;
-            }
+        }
+        let periods: Vec<(i64, Period)> = near.iter().map(|near| (near.number, near.period)).collect();
+        let spent = rollups::costs(&mut self.tx, &periods).await?;
+        for (near, spent) in near.iter().zip(spent) {
+            self.cap(near, spent);
         }
         self.platform_margin().await
     }
 
-    async fn month_of(&mut self, user: &User, number: i64, active: &Active, today: NaiveDate) -> store::Result<()> {
-        let (id, part) = (user.id.as_str(), Part::User(number));
-        let same_month = |day: NaiveDate| (day.year(), day.month()) == (today.year(), today.month());
-        let budget = self.rules.on(Rule::Budget).zip(amount(user.monthly_limit_usd));
-        let budget = budget.filter(|_| !self.goes_on(active, user, Rule::Budget, "monthly", same_month));
-        let margin = self.rules.on(Rule::Margin).zip(amount(user.plan_usd_per_month));
-        let margin = margin.filter(|_| !self.goes_on(active, user, Rule::Margin, "", same_month));
-        if budget.is_none() && margin.is_none() {
-            return Ok(());
+    /// What a user may have reached, as far as the days of UTC tell.
+    fn near_of<'a>(
+        &mut self,
+        user: &'a Limits,
+        number: i64,
+        active: &Active,
+        learnt: Option<&Learnt>,
+        near: &mut Vec<Near<'a>>,
+    ) {
+        let (zone, picture) = (user.zone, self.picture);
+        let today = day_in(picture.now, zone);
+        let of_day = active.today.cost.saturating_add(active.yesterday.cost);
+        let this_month = learnt.filter(|learnt| learnt.month == month_of(picture.today));
+        let of_month = this_month.map_or(0, |learnt| learnt.month_cost).saturating_add(of_day);
+        let day = user.daily.map(|limit| (Against::Day(limit), of_day));
+        let month = user.monthly.map(|limit| (Against::Month(limit), of_month));
+        let plan = user.plan.map(|limit| (Against::Plan(limit), of_month));
+        for (against, spent) in [day, month, plan].into_iter().flatten() {
+            let is_due = is_near(spent, against.limit()) && self.rules.on(against.rule().0).is_some();
+            if is_due && !self.goes_on(active, user, against, today) {
+                near.push(Near { user, number, period: against.period(today, zone), against });
+            }
         }
-        let (first, zone) = (today.with_day(1).unwrap_or(today), zone_of(user));
-        let month = Period { from: Period::day(first, zone).from, until: Period::day(today, zone).until };
-        let spent = self.spent(month, number).await?;
-        let cap = |limit| Cap { name: "monthly", window: Window::Month, spent, limit };
-        let found = budget.and_then(|(rule, limit)| credit::budget(rule, id, cap(limit)));
-        self.add_spend(found, id, part);
-        let subject = Subject::User(id.to_owned());
-        let found = margin.and_then(|(rule, paid)| credit::margin(rule, subject, spent, paid));
-        self.add_spend(found, id, part);
-        Ok(())
     }
 
     /// What was found of a period that is not over holds until it is, for spend only grows: where nothing ran since, it
     /// is found again as it was.
-    fn goes_on(
-        &mut self,
-        active: &Active,
-        user: &User,
-        rule: Rule,
-        aspect: &str,
-        is_same: impl Fn(NaiveDate) -> bool,
-    ) -> bool {
+    fn goes_on(&mut self, active: &Active, user: &Limits, against: Against, today: NaiveDate) -> bool {
+        let (rule, aspect) = against.rule();
         let Some(open) = self.picture.open(rule, &user.id, aspect) else { return false };
-        let goes_on = !active.is_recent && is_same(day_in(open.last_found_at, zone_of(user)));
+        let last_found = day_in(open.last_found_at, user.zone);
+        let goes_on = !active.is_recent && against.is_same_period(last_found, today);
         if goes_on {
             self.found.push(plain(open.finding.clone()));
         }
         goes_on
     }
 
-    async fn spent(&mut self, period: Period, user: i64) -> store::Result<NanoUsd> {
-        let mut spent = NanoUsd::ZERO;
-        for part in period.parts() {
-            let (grain, slots) = match part {
-                PeriodPart::Quarters(from, until) => (Grain::Quarters, (from, until)),
-                PeriodPart::Days(from, until) => (Grain::Days, (from, until)),
-            };
-            spent += NanoUsd(rollups::cost_of(&mut self.tx, grain, slots, user).await?);
-        }
-        Ok(spent)
+    /// Judges an exact sum.
+    fn cap(&mut self, near: &Near<'_>, spent: NanoUsd) {
+        let (id, part) = (near.user.id.as_str(), Part::User(near.number));
+        let Some(rule) = self.rules.on(near.against.rule().0) else { return };
+        let cap = |name, window, limit| Cap { name, window, spent, limit };
+        let found = match near.against {
+            Against::Day(limit) => credit::budget(rule, id, cap("daily", Window::Day, limit)),
+            Against::Month(limit) => credit::budget(rule, id, cap("monthly", Window::Month, limit)),
+            Against::Plan(paid) => credit::margin(rule, Subject::User(id.to_owned()), spent, paid),
+        };
+        self.add_spend(found, id, part);
     }
 
     /// The platform's month (UTC) against all plans together; asked once an hour, for it looks at all users.
@@ -116,10 +161,6 @@ impl Judge<'_> {
         self.add(credit::margin(rule, subject, spent, paid), Part::None, |_| 0);
         Ok(())
     }
-}
-
-fn zone_of(user: &User) -> Tz {
-    user.timezone.unwrap_or(Tz::UTC)
 }
 
 fn is_near(spent: i64, limit: NanoUsd) -> bool {

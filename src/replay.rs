@@ -11,17 +11,16 @@ use anyhow::{Context as _, anyhow, bail};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use clap::{Args, ValueEnum};
 use rows::Rows;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::balances;
 use crate::clock::ManualClock;
 use crate::config::{self, Config};
 use crate::domain::alert::Rule;
 use crate::domain::catalog::Page;
 use crate::domain::execution::{Execution, parse};
 use crate::domain::incident::{Phase, Step};
-use crate::domain::money::NanoUsd;
 use crate::ingest::Groups;
 use crate::job::runner::{NotRun, Runner};
 use crate::job::{self, Context};
@@ -30,7 +29,6 @@ use crate::mail::transport::{Mailer, Outlet};
 use crate::market::Market;
 use crate::metrics::Metrics;
 use crate::openrouter::Client;
-use crate::store::accounts::Source;
 use crate::store::balances::Reading;
 use crate::store::outbox::Row;
 use crate::store::runs::Ended;
@@ -156,17 +154,7 @@ impl Inputs {
 
 /// Reads a row of balances.
 fn balance(line: &str) -> Result<(DateTime<Utc>, Reading), String> {
-    #[derive(Deserialize)]
-    struct Row {
-        at: DateTime<Utc>,
-        #[serde(default)]
-        user: Option<String>,
-        balance_usd: Value,
-    }
-    let row: Row = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let left = NanoUsd::from_json(&row.balance_usd)
-        .ok_or_else(|| format!("balance_usd: {} is not an amount of dollars", row.balance_usd))?;
-    Ok((row.at, Reading { account: row.user.unwrap_or_default(), at: row.at, left }))
+    balances::parse(line).map(|reading| (reading.at, reading))
 }
 
 /// Feeds that are files are read before the first list: what they do not date is known from then on, and what they
@@ -260,11 +248,7 @@ impl Taker<'_> {
         if let Some(rows) = &mut inputs.balances {
             let readings = rows.take_until(until, usize::MAX)?;
             if !readings.is_empty() {
-                let mut tx = self.context.db.write().await?;
-                for reading in &readings {
-                    store::accounts::read(&mut tx, reading, Source::Platform, None).await?;
-                }
-                tx.commit().await?;
+                balances::keep(&self.context.db, &readings).await?;
             }
         }
         Ok(())

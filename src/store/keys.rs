@@ -294,6 +294,20 @@ pub async fn ageing(tx: &mut Tx, replaced_until: DateTime<Utc>, ends_until: Date
     rows.into_iter().map(read).collect()
 }
 
+/// How many keys are younger than the first of two times, than the second, and older.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_by_age(tx: &mut Tx, [first, second]: [DateTime<Utc>; 2]) -> Result<[i64; 3]> {
+    const SQL: &str = "SELECT COALESCE(SUM(CASE WHEN replaced_at > $1 THEN 1 ELSE 0 END), 0), \
+        COALESCE(SUM(CASE WHEN replaced_at > $2 THEN 1 ELSE 0 END), 0), COUNT(*) FROM keys";
+    let (young, middle, all): (i64, i64, i64) = on!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(first.timestamp_micros()).bind(second.timestamp_micros());
+        query.fetch_one(conn).await
+    })?;
+    Ok([young, middle - young, all - middle])
+}
+
 /// How many keys there are of each status that is not good.
 ///
 /// # Errors

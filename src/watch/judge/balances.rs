@@ -51,7 +51,7 @@ impl Judge<'_> {
             let (Some(settings), Some(account)) = (self.rules.on(rule), accounts.get(reading.account.as_str())) else {
                 continue;
             };
-            let limit_floor = purses.get(&reading.account).map_or(NanoUsd(i64::MAX), low_of);
+            let limit_floor = purses.get(&reading.account).copied().map_or(NanoUsd(i64::MAX), low_of);
             let balance = self.balance(reading, settings, account, limit_floor);
             self.runways.push((reading.account.clone(), balance.runway_s));
             let was_low = open.contains_key(reading.account.as_str());
@@ -118,7 +118,7 @@ impl Judge<'_> {
 }
 
 /// Below which a key's limit is low: a small one would else always be.
-fn low_of(purse: &NanoUsd) -> NanoUsd {
+fn low_of(purse: NanoUsd) -> NanoUsd {
     NanoUsd(purse.0 / LOW_OF_LIMIT)
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
@@ -14,8 +14,9 @@ use crate::domain::period::{Period, day_in};
 use crate::domain::rollup::{Measures, quarter_of};
 use crate::job::Context;
 use crate::spend;
+use crate::store::accounts::{self, Account};
 use crate::store::rollups::Group;
-use crate::store::{self, Tx, directory, names};
+use crate::store::{self, Tx, directory, names, polls};
 
 /// How long an answer is good for. An execution counts in it a second after it was taken at the latest, whichever
 /// replica took it.
@@ -68,12 +69,19 @@ struct Facts {
     hour: Measures,
     /// Executions on free models today, in UTC, as OpenRouter counts them.
     free_today: i64,
+    /// What is known of the user's credit.
+    account: Option<Account>,
+    /// Requests to free models that their account made today and may make, as OpenRouter says.
+    free: Option<(i64, i64)>,
 }
 
 impl Facts {
     async fn read(tx: &mut Tx, id: &str, now: DateTime<Utc>) -> store::Result<Option<Self>> {
         let Some(user) = directory::user(tx, id).await? else { return Ok(None) };
-        let Some(number) = names::find(tx, id).await? else { return Ok(Some(Self { user, ..Self::default() })) };
+        let (account, free_requests) = (accounts::get(tx, id).await?, free_requests(tx, id, now).await?);
+        let Some(number) = names::find(tx, id).await? else {
+            return Ok(Some(Self { user, account, free: free_requests, ..Self::default() }));
+        };
         let zone = user.timezone.unwrap_or(Tz::UTC);
         let today = day_in(now, zone);
         let quarter = quarter_of(now);
@@ -83,6 +91,8 @@ impl Facts {
             month: total(tx, month_of(today, zone), number).await?,
             hour: total(tx, hour, number).await?,
             free_today: free(tx, Period::day(day_in(now, Tz::UTC), Tz::UTC), number).await?,
+            account,
+            free: free_requests,
             user,
         };
         Ok(Some(facts))
@@ -99,6 +109,10 @@ impl Facts {
         if self.hour.executions >= LIMITED_OF_MIN && limited * 100 > self.hour.executions * LIMITED_PERCENT {
             warned.push(format!("{limited} of {} executions in the last hour ended in 429", self.hour.executions));
         }
+        // What was read may be some minutes old: whoever topped up since is not to be denied.
+        if let Some(account) = self.account.as_ref().filter(|account| !account.left.is_positive()) {
+            warned.push(format!("the balance was used up at {}", written(account.at)));
+        }
         let verdict = match (denied.is_empty(), warned.is_empty()) {
             (false, _) => "deny",
             (true, false) => "warn",
@@ -111,9 +125,14 @@ impl Facts {
             "reasons": reasons,
             "today": today.json(),
             "month": month.json(),
-            "balance_usd": null,
+            "balance_usd": self.account.as_ref().map(|account| account.left.to_string()),
+            "balance_at": self.account.as_ref().map(|account| written(account.at)),
             "sufficient_for_executions": self.sufficient_for(&today, &month),
-            "free_model_requests": { "used_today": self.free_today },
+            "free_model_requests": {
+                "used_today": self.free.map_or(self.free_today, |(used, _)| std::cmp::max(used, self.free_today)),
+                "limit": self.free.map(|(_, limit)| limit),
+                "left": self.free.map(|(used, limit)| std::cmp::max(limit - std::cmp::max(used, self.free_today), 0)),
+            },
             "last_hour": {
                 "executions": self.hour.executions,
                 "rate_limited": { "account": self.hour.limited_account, "upstream": self.hour.limited_upstream, "free_tier": self.hour.limited_free },
@@ -122,9 +141,10 @@ impl Facts {
         })
     }
 
-    /// How many executions of this month's mean cost the nearer cap leaves room for.
+    /// How many executions of this month's mean cost the nearest of the caps and the balance leaves room for.
     fn sufficient_for(&self, today: &Cap, month: &Cap) -> Option<i64> {
-        let left = [today.left(), month.left()].into_iter().flatten().min()?;
+        let balance = self.account.as_ref().map(|account| std::cmp::max(account.left, NanoUsd::ZERO));
+        let left = [today.left(), month.left(), balance].into_iter().flatten().min()?;
         let priced = self.month.executions - self.month.unpriced;
         let mean = self.month.cost.checked_div(priced)?;
         (mean > 0).then(|| left.0 / mean)
@@ -182,6 +202,18 @@ async fn free(tx: &mut Tx, period: Period, user: i64) -> store::Result<i64> {
     Ok(sums.iter().filter(|(number, _)| is_free(number)).map(|(_, sums)| sums.executions).sum())
 }
 
+/// What OpenRouter said today of the account's requests to free models.
+async fn free_requests(tx: &mut Tx, user: &str, now: DateTime<Utc>) -> store::Result<Option<(i64, i64)>> {
+    let today = |at: DateTime<Utc>| at.date_naive() == now.date_naive();
+    let keys = polls::of(tx, user).await?;
+    let said = keys.iter().filter(|key| key.state.answered_at.is_some_and(today));
+    Ok(said.filter_map(|key| key.state.free).max())
+}
+
+fn written(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 /// The month of a day, to the end of that day.
 fn month_of(day: NaiveDate, zone: Tz) -> Period {
     let first = day.with_day(1).unwrap_or(day);
@@ -214,6 +246,27 @@ mod tests {
     fn what_is_left_is_told_in_executions() {
         assert_eq!(facts(5, 10).answer()["sufficient_for_executions"], 10);
         assert_eq!(facts(0, 10).answer()["sufficient_for_executions"], Value::Null);
+    }
+
+    #[test]
+    fn a_balance_is_told_and_warned_of_when_it_is_used_up() {
+        let with = |left: i64| {
+            let account = Account {
+                account: "u".to_owned(),
+                source: accounts::Source::Credits,
+                at: DateTime::UNIX_EPOCH,
+                left: NanoUsd::dollars(left),
+                purse: None,
+                runway_s: None,
+            };
+            Facts { account: Some(account), free: Some((52, 50)), ..facts(5, 100) }.answer()
+        };
+        let answer = with(3);
+        assert_eq!((&answer["verdict"], &answer["balance_usd"]), (&json!("allow"), &json!("3")));
+        assert_eq!(answer["sufficient_for_executions"], 6, "at half a dollar each");
+        assert_eq!(answer["free_model_requests"], json!({"used_today": 52, "limit": 50, "left": 0}));
+        let answer = with(-1);
+        assert_eq!((&answer["verdict"], &answer["sufficient_for_executions"]), (&json!("warn"), &json!(0)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The configuration: sections, defaults, and what must be true of them. [`load`] reads it.
 
+pub mod credit;
 pub mod feeds;
 pub mod keys;
 pub mod load;
@@ -39,6 +40,8 @@ pub struct Config {
     pub mail: Mail,
     /// What seals users' keys.
     pub keys: keys::Keys,
+    /// How keys and accounts are asked what they hold.
+    pub credit: credit::Credit,
     /// When each rule holds.
     pub rules: rules::Rules,
     /// Where alerts go beside mail.
@@ -88,7 +91,7 @@ pub struct Http {
 pub struct OpenRouter {
     /// The API.
     pub base_url: String,
-    /// A management key; only `connect openrouter` needs it.
+    /// A management key of the platform's own account: with it its credit is watched, and Broadcast can be connected.
     #[serde(serialize_with = "masked")]
     pub management_key: Option<SecretString>,
     /// How long a call may take, in seconds.
@@ -151,6 +154,8 @@ pub struct Jobs {
     pub digest: Job,
     /// Tells users and admins what the week cost.
     pub reports: Job,
+    /// Asks what keys and accounts hold and spent.
+    pub credit: Job,
     /// Evaluates the rules.
     pub rules: Job,
     /// Tells users what exceeded their daily number of mails.
@@ -197,6 +202,8 @@ pub struct Retention {
     pub balances_days: u32,
     /// Who had users' keys in hand.
     pub key_access_days: u32,
+    /// What OpenRouter counted on keys, but for the last count of each.
+    pub key_usage_days: u32,
 }
 
 /// `[log]`
@@ -257,6 +264,7 @@ impl Default for Jobs {
             notices: Job::at("0 6 * * *"),
             digest: Job::at("0 7 * * *"),
             reports: Job::at("0 8 * * 1"),
+            credit: Job::at("* * * * *"),
             rules: Job::at("*/5 * * * *"),
             user_digest: Job::at("5 * * * *"),
             prune: Job::at("30 4 * * *"),
@@ -293,6 +301,7 @@ impl Default for Retention {
             incidents_days: 400,
             balances_days: 400,
             key_access_days: 90,
+            key_usage_days: 30,
         }
     }
 }
@@ -330,6 +339,9 @@ impl Config {
         for (name, query) in [("executions", &self.pull.executions), ("directory", &self.pull.directory)] {
             check(&format!("pull.{name}"), query.as_deref().map_or(Ok(()), check_query));
         }
+        for (path, result) in self.credit.problems() {
+            check(path, result);
+        }
         for (path, result) in self.rules.problems() {
             check(&path, result);
         }
@@ -355,6 +367,7 @@ impl Config {
             ("incidents_days", self.retention.incidents_days),
             ("balances_days", self.retention.balances_days),
             ("key_access_days", self.retention.key_access_days),
+            ("key_usage_days", self.retention.key_usage_days),
         ] {
             check(&format!("retention.{name}"), in_range(u64::from(days), 1, DAYS_MAX));
         }
@@ -371,6 +384,7 @@ impl Config {
     pub fn job(&self, name: &str) -> Option<&Job> {
         let idle = match name {
             "pull" => self.pull.url.is_none(),
+            "credit" => !self.credit.enabled,
             "feeds" => Feed::ALL.iter().all(|feed| self.feeds.places(*feed).is_empty()),
             _ => false,
         };
@@ -430,6 +444,7 @@ impl Jobs {
             ("notices", &self.notices),
             ("digest", &self.digest),
             ("reports", &self.reports),
+            ("credit", &self.credit),
             ("rules", &self.rules),
             ("user_digest", &self.user_digest),
             ("prune", &self.prune),

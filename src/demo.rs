@@ -3,6 +3,7 @@
 pub mod bank;
 mod openrouter;
 pub mod platform;
+mod purses;
 mod sender;
 pub mod traffic;
 pub mod world;
@@ -15,8 +16,8 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use self::bank::Bank;
 use self::openrouter::FakeOpenRouter;
+use self::purses::{MANAGEMENT_KEY, Purses};
 use self::sender::Sender;
 use self::traffic::Traffic;
 use self::world::World;
@@ -40,6 +41,8 @@ const USERS: usize = 200;
 const LEAD_DAYS: u32 = 20;
 /// The played days are judged every hour, not every five minutes: whoever waits for them sees no difference.
 const HOURLY: &str = "2 * * * *";
+/// And keys are asked four times a day.
+const SIX_HOURLY: &str = "58 */6 * * *";
 /// How often the live demo fetches the list.
 const LIVE_CRON: &str = "*/5 * * * *";
 
@@ -83,6 +86,8 @@ fn live_config(mut config: Config, folder: &Path) -> Config {
     config.mail.smtp_url = None;
     config.mail.directory = None;
     LIVE_CRON.clone_into(&mut config.jobs.models.cron);
+    config.credit.poll_minutes = 2;
+    config.openrouter.management_key = Some(MANAGEMENT_KEY.into());
     config
 }
 
@@ -95,7 +100,7 @@ pub struct Played {
     /// What happened, in figures.
     metrics: Metrics,
     world: Arc<World>,
-    bank: Arc<Bank>,
+    purses: Arc<Purses>,
     traffic: Arc<Traffic>,
     until: DateTime<Utc>,
 }
@@ -110,13 +115,15 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
     let world = World::new(options.seed, start - TimeDelta::days(LEAD_DAYS.into()), options.days + LEAD_DAYS);
     let world = Arc::new(world.played_from(start));
     let clock = Arc::new(ManualClock::at(start));
-    let bank = Arc::<Bank>::default();
-    let fake =
-        FakeOpenRouter::start(Arc::clone(&world), Arc::clone(&bank), Arc::clone(&clock) as Arc<dyn Clock>).await?;
+    let purses = Arc::new(Purses::new(start, until));
+    let fake = FakeOpenRouter::start(Arc::clone(&world), purses.bank(), Arc::clone(&clock) as Arc<dyn Clock>).await?;
     let mut config = Config::default();
     config.store.state_directory = Some(folder.to_owned());
     config.openrouter.base_url = fake.base_url();
     HOURLY.clone_into(&mut config.jobs.rules.cron);
+    SIX_HOURLY.clone_into(&mut config.jobs.credit.cron);
+    config.credit.poll_minutes = 360;
+    config.openrouter.management_key = Some(MANAGEMENT_KEY.into());
     config.feeds = config.feeds.only_files();
     let metrics = Metrics::default();
     let db = Db::scratch(&folder.join("monitor.db"), metrics.clone()).await?;
@@ -127,7 +134,8 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
     directory::import(&db, &lines, start).await?;
     let entries = lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<Vec<_>, _>>()?;
     let traffic = Arc::new(Traffic::new(options.seed, &entries, &world, start, until));
-    let mut sender = Sender::new(Arc::clone(&context), Arc::clone(&traffic), start);
+    purses.store_keys(&context).await?;
+    let mut sender = Sender::new(Arc::clone(&context), Arc::clone(&traffic), Arc::clone(&purses), start);
 
     let runner = Runner::new(Arc::clone(&context));
     let mut now = start;
@@ -141,7 +149,7 @@ pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> any
     clock.set(until);
     sender.send_until(until).await?;
     let summary = summary(options, &db, began.elapsed(), folder).await?;
-    Ok(Played { db, summary, metrics, world, bank, traffic, until })
+    Ok(Played { db, summary, metrics, world, purses, traffic, until })
 }
 
 async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: &Path) -> anyhow::Result<String> {
@@ -185,14 +193,14 @@ async fn summary(options: &Options, db: &Db, took: std::time::Duration, folder: 
 /// Goes on in real time: the world lives on behind a new simulated OpenRouter.
 async fn serve(mut config: Config, played: Played) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let fake = FakeOpenRouter::start(played.world, played.bank, Arc::clone(&clock)).await?;
+    let fake = FakeOpenRouter::start(played.world, played.purses.bank(), Arc::clone(&clock)).await?;
     config.openrouter.base_url = fake.base_url();
     config.feeds = config.feeds.only_files();
     let (metrics, stop) = (played.metrics, CancellationToken::new());
     played.db.close().await;
     let db = Db::scratch(&config.state_directory().join("monitor.db"), metrics.clone()).await?;
     let context = Arc::new(app::context(config, db, metrics, clock, stop)?);
-    tokio::spawn(Sender::new(Arc::clone(&context), played.traffic, played.until).live());
+    tokio::spawn(Sender::new(Arc::clone(&context), played.traffic, played.purses, played.until).live());
     let app = App::new(context).await?;
     say(&format!("\nserving it live: http://{}/ (figures at /metrics); end with Ctrl-C", app.address()?));
     let interrupted = async {

@@ -1,5 +1,6 @@
 //! The metrics that are read off the store: set when somebody scrapes, at most every few seconds.
 
+mod credit;
 pub mod users;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 mod access;
 mod alerts;
 mod allowance;
+mod balances;
 mod body;
 mod classify;
 mod directory;
@@ -82,6 +83,7 @@ impl Site {
             .route("/v1/executions", post(executions::post))
             .route("/v1/traces", post(traces::post).put(traces::post))
             .route("/v1/directory", post(directory::post))
+            .route("/v1/balances", post(balances::post))
             .route("/v1/models/{*id}", get(models::get))
             .route("/v1/estimate", post(estimate::post))
             .route("/v1/users/{id}/allowance", get(allowance::get))

@@ -1,5 +1,6 @@
 //! Jobs: what runs on a schedule. A run is a slot claimed in the database; see [`runner`].
 
+mod credit;
 pub mod deliver;
 mod digest;
 pub mod doubt;
@@ -64,6 +65,7 @@ pub const JOBS: &[Spec] = &[
     notices::SPEC,
     digest::SPEC,
     reports::SPEC,
+    credit::SPEC,
     rules::SPEC,
     user_digest::SPEC,
     prune::SPEC,

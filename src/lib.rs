@@ -25,6 +25,7 @@
 
 pub mod allowance;
 pub mod app;
+pub mod balances;
 pub mod classify;
 pub mod cli;
 pub mod clock;

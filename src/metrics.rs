@@ -1,6 +1,7 @@
 //! Every metric: name, help, labels, buckets. What a dashboard or a rule names exists from the first scrape on.
 
 mod cap;
+mod credit;
 mod feeds;
 mod usage;
 
@@ -20,6 +21,7 @@ use crate::domain::key::KeyStatus;
 use crate::domain::mail_kind::MailKind;
 
 pub use cap::{Cap, OTHER};
+pub use credit::{ACCOUNT_SERIES_MAX, Credit, KEY_AGES, PLATFORM};
 pub use feeds::Feeds;
 pub use usage::{ERROR_KINDS, SPEND_WINDOWS, USER_SERIES_MAX, Usage, dollars};
 
@@ -58,6 +60,7 @@ pub struct Families {
     pub model_changes: IntCounterVec,
     pub model_expiry: GaugeVec,
     pub usage: Usage,
+    pub credit: Credit,
     pub alerts: IntGaugeVec,
     pub list_accepted: Gauge,
     pub list_models: IntGauge,
@@ -133,6 +136,7 @@ impl Default for Metrics {
                 &["model"],
             ),
             usage: Usage::new(&make),
+            credit: Credit::new(&make),
             alerts: make.int_gauges("openrouter_alerts", "Open incidents.", &["rule", "state"]),
             list_accepted: make.gauge(
                 "openrouter_monitor_list_accepted_timestamp_seconds",
@@ -236,6 +240,7 @@ impl Families {
             }
         }
         self.usage.begin_at_zero();
+        self.credit.begin_at_zero();
         for reason in Refusal::REASONS {
             self.list_refused.with_label_values(&[reason]);
         }
@@ -252,7 +257,7 @@ impl Families {
         for status in KeyStatus::IN_DOUBT {
             self.keys_in_doubt.with_label_values(&[status.as_str()]);
         }
-        for call in ["models", "model"] {
+        for call in ["models", "model", "key", "credits"] {
             self.openrouter_requests.with_label_values(&[call, "200"]);
         }
         for kind in ["read", "write"] {

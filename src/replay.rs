@@ -11,17 +11,16 @@ use anyhow::{Context as _, anyhow, bail};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use clap::{Args, ValueEnum};
 use rows::Rows;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::balances;
 use crate::clock::ManualClock;
 use crate::config::{self, Config};
 use crate::domain::alert::Rule;
 use crate::domain::catalog::Page;
 use crate::domain::execution::{Execution, parse};
 use crate::domain::incident::{Phase, Step};
-use crate::domain::money::NanoUsd;
 use crate::ingest::Groups;
 use crate::job::runner::{NotRun, Runner};
 use crate::job::{self, Context};
@@ -155,17 +154,7 @@ impl Inputs {
 
 /// Reads a row of balances.
 fn balance(line: &str) -> Result<(DateTime<Utc>, Reading), String> {
-    #[derive(Deserialize)]
-    struct Row {
-        at: DateTime<Utc>,
-        #[serde(default)]
-        user: Option<String>,
-        balance_usd: Value,
-    }
-    let row: Row = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let left = NanoUsd::from_json(&row.balance_usd)
-        .ok_or_else(|| format!("balance_usd: {} is not an amount of dollars", row.balance_usd))?;
-    Ok((row.at, Reading { account: row.user.unwrap_or_default(), at: row.at, left }))
+    balances::parse(line).map(|reading| (reading.at, reading))
 }
 
 /// Feeds that are files are read before the first list: what they do not date is known from then on, and what they
@@ -180,6 +169,8 @@ async fn read_feeds(context: &Arc<Context>) -> anyhow::Result<()> {
 
 async fn context(mut config: Config, folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Context> {
     config.feeds = config.feeds.only_files();
+    // Nobody can be asked, and what accounts hold comes from the file.
+    config.credit.enabled = false;
     // Nothing is sent in a replay, so nothing is stuck.
     config.rules.switch_off(Rule::MailStuck);
     // Alerts are shown as such, not once more for each channel.
@@ -260,11 +251,7 @@ impl Taker<'_> {
         if let Some(rows) = &mut inputs.balances {
             let readings = rows.take_until(until, usize::MAX)?;
             if !readings.is_empty() {
-                let mut tx = self.context.db.write().await?;
-                for reading in &readings {
-                    store::balances::put(&mut tx, reading).await?;
-                }
-                tx.commit().await?;
+                balances::keep(&self.context.db, &readings).await?;
             }
         }
         Ok(())

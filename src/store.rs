@@ -3,6 +3,7 @@
 //! SQL lives only here and below. Every query takes a [`Tx`], so that a change of state and the mail it causes are
 //! one transaction. Times are bound as microseconds from the caller's clock; SQL never reads a clock of its own.
 
+pub mod accounts;
 pub mod balances;
 pub mod baselines;
 pub mod changes;
@@ -22,6 +23,7 @@ pub mod outbox;
 pub mod partitions;
 pub mod peaks;
 pub mod platform;
+pub mod polls;
 pub mod post;
 pub mod preferences;
 pub mod prune;
@@ -376,6 +378,8 @@ pub enum Lock {
     Partitions = 0x6f72_6d03,
     /// Sealing keys, and changing what seals them.
     Vault = 0x6f72_6d04,
+    /// Taking keys to ask.
+    Polls = 0x6f72_6d05,
 }
 
 async fn open_sqlite(url: &str, durability: Durability) -> Result<Pool> {

@@ -11,6 +11,7 @@ mod tell;
 use std::sync::Arc;
 
 use crate::job::{Context, Error};
+use crate::store::accounts;
 
 /// Evaluates all rules once; gives a summary.
 ///
@@ -19,7 +20,12 @@ use crate::job::{Context, Error};
 pub async fn evaluate(context: &Arc<Context>) -> Result<String, Error> {
     let now = context.now();
     let learnt = learn::learn(context, now).await?;
-    let (findings, open) = judge::judge(context, now).await?;
+    let judge::Judgement { findings, open, runways } = judge::judge(context, now).await?;
+    if !runways.is_empty() {
+        let mut tx = context.db.write().await?;
+        accounts::keep_runways(&mut tx, &runways).await?;
+        tx.commit().await?;
+    }
     let found = findings.len();
     let told = tell::tell(context, findings, &open, now).await?;
     Ok(format!("{learnt} hours learnt, {found} findings, {told} told"))

@@ -109,6 +109,13 @@ impl Bank {
         inner.keys.insert(secret.to_owned(), key);
     }
 
+    /// What an account has left.
+    #[must_use]
+    pub fn balance(&self, account: &str) -> NanoUsd {
+        let left = |account: &Account| NanoUsd(account.bought.0.saturating_sub(account.used.0));
+        self.lock().accounts.get(account).map_or(NanoUsd::ZERO, left)
+    }
+
     /// Takes a key back.
     pub fn revoke(&self, secret: &str) {
         if let Some(key) = self.lock().keys.get_mut(secret) {

@@ -92,7 +92,8 @@ pub fn directory(seed: u64, world: &World, users: usize) -> String {
     lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n"
 }
 
-fn user_id(number: usize) -> String {
+/// The id of a user by number.
+pub(super) fn user_id(number: usize) -> String {
     format!("u-{number:03}")
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::purses::Purses;
 use super::traffic::Traffic;
 use crate::ingest::Groups;
 use crate::job::Context;
@@ -20,15 +21,16 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Sender {
     context: Arc<Context>,
     traffic: Arc<Traffic>,
+    purses: Arc<Purses>,
     groups: Groups,
     market: Market,
     sent_until: DateTime<Utc>,
 }
 
 impl Sender {
-    pub(super) fn new(context: Arc<Context>, traffic: Arc<Traffic>, from: DateTime<Utc>) -> Self {
+    pub(super) fn new(context: Arc<Context>, traffic: Arc<Traffic>, purses: Arc<Purses>, from: DateTime<Utc>) -> Self {
         let groups = Groups::new(Arc::clone(&context));
-        Self { context, traffic, groups, market: Market::default(), sent_until: from }
+        Self { context, traffic, purses, groups, market: Market::default(), sent_until: from }
     }
 
     /// Sends what began before `until`.
@@ -42,6 +44,7 @@ impl Sender {
         for execution in &mut executions {
             market.prices.complete(execution);
         }
+        self.purses.go_on(&executions, self.sent_until, until);
         for rows in executions.chunks(ROWS) {
             for receipt in self.groups.write(&[rows]).await? {
                 self.context.metrics.usage.ingested("api", [receipt.accepted, receipt.duplicates, 0], until);

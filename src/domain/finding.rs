@@ -1,5 +1,6 @@
 //! What a rule found of one subject, with the evidence that a person needs to judge it.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Rule, Severity, Subject};
@@ -37,6 +38,8 @@ pub struct Evidence {
     pub window: Window,
     /// What is usual, in the unit of the value.
     pub expected: Option<f64>,
+    /// Since when it is measured, where the window does not tell.
+    pub since: Option<DateTime<Utc>>,
     /// What was spent in the window.
     pub spent: Option<NanoUsd>,
     /// Executions in the window.

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod credit;
 pub mod failures;
+pub mod keys;
 pub mod spend;
 
 use chrono::TimeDelta;
@@ -65,16 +66,15 @@ impl Settings {
             Rule::PlatformCredit => (72.0, 20, 0, 0, 0, 24, Critical),
             Rule::Budget => (0.5, 0, 0, 0, 0, 0, Info),
             Rule::Margin => (1.0, 1, 0, 0, 0, 0, Info),
+            // What is old spend that nothing explains stays in the span for a week: it needs no patience of its own.
+            Rule::UnaccountedSpend => (0.05, 1, 0, 0, 0, 72, Critical),
+            Rule::DormantKeyUsed => (30.0, 0, 0, 0, 0, 0, Critical),
+            Rule::KeyOld => (90.0, 0, 0, 0, 0, 0, Info),
+            Rule::KeyRefused => (2.0, 0, 0, 0, 0, 0, Warning),
+            Rule::CaptureDrift => (0.02, 1, 0, 0, 0, 0, Warning),
             Rule::IngestSilent => (2.0, 0, 20, 0, 0, 24, Critical),
             Rule::MailStuck => (60.0, 0, 0, 0, 0, 24, Warning),
-            Rule::JobStale
-            | Rule::ListImplausible
-            | Rule::BulkEvent
-            | Rule::UnaccountedSpend
-            | Rule::DormantKeyUsed
-            | Rule::KeyOld
-            | Rule::KeyRefused
-            | Rule::CaptureDrift => return None,
+            Rule::JobStale | Rule::ListImplausible | Rule::BulkEvent => return None,
         };
         let usd = Decimal::from(usd);
         Some(Self { enabled: true, threshold, usd, samples, for_minutes, keep_firing_minutes, remind_hours, severity })
@@ -94,7 +94,10 @@ impl Settings {
             hold: TimeDelta::minutes(i64::from(self.for_minutes)),
             keep_firing: TimeDelta::minutes(i64::from(self.keep_firing_minutes)),
             remind_after: remind,
-            tells_end: !matches!(rule, Rule::Budget | Rule::Margin | Rule::UserSpendOutlier),
+            tells_end: !matches!(
+                rule,
+                Rule::Budget | Rule::Margin | Rule::UserSpendOutlier | Rule::DormantKeyUsed | Rule::KeyOld
+            ),
         }
     }
 }

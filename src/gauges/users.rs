@@ -1,4 +1,4 @@
-//! What the users spent and how often they failed: read beside the scrapes, because it costs with who was active.
+//! What the users spent and how often they failed, and what accounts have left: read beside the scrapes, because it costs with who was active.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,7 +44,8 @@ async fn read(context: &Context) -> store::Result<()> {
     for (window, from) in [("today", today), ("month", month)] {
         spend(context, &mut tx, window, (from, today + 1)).await?;
     }
-    failures(context, &mut tx, quarter_of(now)).await
+    failures(context, &mut tx, quarter_of(now)).await?;
+    super::credit::read(context, &mut tx).await
 }
 
 async fn spend(context: &Context, tx: &mut Tx, window: &str, days: (i64, i64)) -> store::Result<()> {

@@ -34,6 +34,7 @@ async fn run(context: &Arc<Context>) -> Result<String, Error> {
         (What::Balances, "balances", retention.balances_days),
         (What::Peaks, "longest executions", PEAKS_DAYS),
         (What::KeyAccess, "accesses to keys", retention.key_access_days),
+        (What::KeyUsage, "counts of keys", retention.key_usage_days),
     ] {
         let before = now.checked_sub_signed(TimeDelta::days(days.into())).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let mut gone = 0;

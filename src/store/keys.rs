@@ -281,6 +281,33 @@ pub async fn after(tx: &mut Tx, slot: Slot<'_>, limit: i64) -> Result<Vec<Stored
     rows.into_iter().map(read).collect()
 }
 
+/// Keys that have been in their slots since a time or longer, or that end until another.
+///
+/// # Errors
+/// When the database fails or holds what cannot be read.
+pub async fn ageing(tx: &mut Tx, replaced_until: DateTime<Utc>, ends_until: DateTime<Utc>) -> Result<Vec<Stored>> {
+    let sql = format!("{STORED} WHERE replaced_at <= $1 OR expires_at <= $2 ORDER BY user_id, label");
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str())).bind(replaced_until.timestamp_micros());
+        query.bind(ends_until.timestamp_micros()).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(read).collect()
+}
+
+/// How many keys are younger than the first of two times, than the second, and older.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_by_age(tx: &mut Tx, [first, second]: [DateTime<Utc>; 2]) -> Result<[i64; 3]> {
+    const SQL: &str = "SELECT COALESCE(SUM(CASE WHEN replaced_at > $1 THEN 1 ELSE 0 END), 0), \
+        COALESCE(SUM(CASE WHEN replaced_at > $2 THEN 1 ELSE 0 END), 0), COUNT(*) FROM keys";
+    let (young, middle, all): (i64, i64, i64) = on!(tx, |conn| {
+        let query = sqlx::query_as(SQL).bind(first.timestamp_micros()).bind(second.timestamp_micros());
+        query.fetch_one(conn).await
+    })?;
+    Ok([young, middle - young, all - middle])
+}
+
 /// How many keys there are of each status that is not good.
 ///
 /// # Errors

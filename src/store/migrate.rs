@@ -29,6 +29,7 @@ migrations! {
     9 "0009_create_feeds",
     10 "0010_extend_outbox",
     11 "0011_create_keys",
+    12 "0012_create_credit",
     13 "0013_settle_changes",
 }
 

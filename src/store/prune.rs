@@ -30,6 +30,8 @@ pub enum What {
     Peaks,
     /// Who had keys in hand.
     KeyAccess,
+    /// What OpenRouter counted on keys, except the last of each.
+    KeyUsage,
 }
 
 /// Deletes up to [`STEP`] rows from before `before`; says how many it were.
@@ -54,6 +56,9 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         (SELECT user_no, model_no, span FROM usage_peaks WHERE span < $1 LIMIT $2)";
     const KEY_ACCESS: &str =
         "DELETE FROM key_access WHERE id IN (SELECT id FROM key_access WHERE at < $1 ORDER BY at LIMIT $2)";
+    const KEY_USAGE: &str = "DELETE FROM key_usage WHERE (user_id, label, at) IN (SELECT u.user_id, u.label, u.at FROM key_usage u \
+        WHERE u.at < $1 AND EXISTS (SELECT 1 FROM key_usage l WHERE l.user_id = u.user_id AND l.label = u.label \
+        AND l.at > u.at) LIMIT $2)";
     const LISTS: &str =
         "DELETE FROM lists WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE fetches.digest = lists.digest)";
     let sql = match what {
@@ -66,6 +71,7 @@ pub async fn step(tx: &mut Tx, what: What, before: DateTime<Utc>) -> Result<u64>
         What::Balances => BALANCES,
         What::Peaks => PEAKS,
         What::KeyAccess => KEY_ACCESS,
+        What::KeyUsage => KEY_USAGE,
     };
     let before = match what {
         What::Quarters => quarter_of(before),

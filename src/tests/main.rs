@@ -15,6 +15,7 @@ mod captured_feeds;
 mod captured_prices;
 mod captured_traces;
 mod crash;
+mod credit;
 mod delivery;
 mod deploy;
 mod doctor;

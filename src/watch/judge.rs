@@ -4,6 +4,7 @@ mod balances;
 mod caps;
 mod daemon;
 mod failures;
+mod keys;
 mod spend;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,12 +25,22 @@ use crate::store::baselines::{self, Learnt, Whose};
 use crate::store::rollups::{self, Grain};
 use crate::store::{self, Tx};
 
-/// Everything that holds now, and the incidents that were open before.
-pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<(Vec<Finding>, Vec<Incident>), Error> {
+/// What an evaluation found.
+pub(super) struct Judgement {
+    /// Everything that holds now.
+    pub(super) findings: Vec<Finding>,
+    /// The incidents that were open before.
+    pub(super) open: Vec<Incident>,
+    /// How long the accounts last that were read lately.
+    pub(super) runways: Vec<(String, Option<i64>)>,
+}
+
+/// Everything that holds now.
+pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<Judgement, Error> {
     let config = context.settings.get();
     let mut tx = context.db.read().await?;
     let picture = Picture::take(&mut tx, now).await?;
-    let mut judge = Judge { tx, rules: &config.rules, picture: &picture, found: Vec::new() };
+    let mut judge = Judge { tx, rules: &config.rules, picture: &picture, found: Vec::new(), runways: Vec::new() };
     let users = picture.by_user();
     let learnt = judge.learnt_of(&users).await?;
     judge.failures(&users);
@@ -39,9 +50,11 @@ pub(super) async fn judge(context: &Context, now: DateTime<Utc>) -> Result<(Vec<
     judge.caps(&users, &learnt).await?;
     judge.models().await?;
     judge.balances().await?;
+    judge.keys().await?;
     judge.daemon().await?;
+    let runways = std::mem::take(&mut judge.runways);
     let findings = judge.name().await?;
-    Ok((findings, picture.incidents))
+    Ok(Judgement { findings, open: picture.incidents, runways })
 }
 
 /// A finding, and whose largest parts belong to it.
@@ -74,6 +87,7 @@ struct Judge<'a> {
     rules: &'a Rules,
     picture: &'a Picture,
     found: Vec<Found>,
+    runways: Vec<(String, Option<i64>)>,
 }
 
 impl Judge<'_> {

@@ -160,7 +160,7 @@ pub fn margin(settings: &Settings, subject: Subject, spent: NanoUsd, paid: NanoU
 
 /// 1, 2, 4, 8 … times: the doublings of what is paid.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range")]
-fn multiple(value: f64) -> u16 {
+pub(super) fn multiple(value: f64) -> u16 {
     1 + value.log2().clamp(0.0, 20.0) as u16
 }
 

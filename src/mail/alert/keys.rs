@@ -12,7 +12,7 @@ use crate::domain::money::NanoUsd;
 use crate::mail::figures::{many, number, percent, usd, usd_about, whole};
 use crate::mail::notice::Fact;
 use crate::mail::parts::bars;
-use crate::mail::text::harmless;
+use crate::mail::text::{harmless, short_day};
 
 /// Where OpenRouter lists what each key did.
 const ACTIVITY: &str = "https://openrouter.ai/activity";
@@ -37,7 +37,7 @@ pub(super) fn unaccounted_spend(case: &Case<'_>) -> Story {
             fact("Reported", reported.clone()),
             fact("Explained", explained.clone()),
             fact("Not explained", amount.clone()),
-            fact("Since", case.moment(case.began())),
+            fact("Since", case.moment(case.evidence().since.unwrap_or(case.began()))),
         ],
         bars: bars(&[
             ("Explained", evidence.expected.unwrap_or_default(), explained),
@@ -105,14 +105,17 @@ pub(super) fn old(case: &Case<'_>) -> Story {
 /// OpenRouter no longer takes a key.
 pub(super) fn refused(case: &Case<'_>) -> Story {
     let (finding, key) = (case.finding(), key(case));
-    let mut facts = vec![fact("Key", harmless(finding.subject.id())), fact("Since", case.moment(case.began()))];
+    let mut facts = vec![
+        fact("Key", harmless(finding.subject.id())),
+        fact("Since", case.moment(case.evidence().since.unwrap_or(case.began()))),
+    ];
     facts.extend(reason(case));
     let mut actions = vec![format!("See whether it was disabled, deleted or has expired: {KEYS}.")];
     actions.extend(rotation("Replace it"));
     Story {
         title: format!("{key} is no longer accepted by OpenRouter"),
         over: format!("{key} is accepted again"),
-        lead: "Executions that need it fail, and its balance can no longer be watched. It is not tried again until it is replaced.".to_owned(),
+        lead: "Executions that need it fail, and its balance can no longer be watched. It is tried once a day until it is replaced.".to_owned(),
         facts,
         bars: Vec::new(),
         actions,
@@ -131,13 +134,14 @@ pub(super) fn capture_drift(case: &Case<'_>) -> Story {
     let way = if recorded < charged { "less" } else { "more" };
     let difference = NanoUsd(recorded.0.abs_diff(charged.0).try_into().unwrap_or(i64::MAX));
     let share = percent(finding.value);
+    let when = evidence.since.map(|day| format!(" on {}", short_day(day.date_naive()))).unwrap_or_default();
     let mut facts = vec![
         fact("Recorded", usd(recorded)),
         fact("Charged", usd(charged)),
         fact("Difference", format!("{} ({share})", usd(difference))),
         fact("Alert above", percent(finding.threshold)),
     ];
-    facts.extend(case.counted_from());
+    facts.extend(evidence.since.map(|day| fact("Day", format!("{} (UTC)", short_day(day.date_naive())))));
     let action = if recorded < charged {
         "Executions are missing: see whether each part of the platform reports what it runs, failures that were charged included, and whether a key is used elsewhere."
     } else {
@@ -147,9 +151,8 @@ pub(super) fn capture_drift(case: &Case<'_>) -> Story {
         title: format!("Recorded spend is {share} {way} than OpenRouter charged"),
         over: "Recorded spend agrees with what OpenRouter charged again".to_owned(),
         lead: format!(
-            "{} were recorded {}, and {} were charged. Caps, alerts and reports are as far off.",
+            "{} were recorded{when}, and {} were charged. Caps, alerts and reports are as far off.",
             usd(recorded),
-            case.when(),
             usd(charged)
         ),
         facts,

@@ -285,8 +285,13 @@ fn dormant() -> Finding {
 }
 
 fn drift() -> Finding {
-    let evidence =
-        Evidence { window: Window::Day, spent: Some(cents(18_910)), limit: Some(cents(19_720)), ..Evidence::default() };
+    let evidence = Evidence {
+        window: Window::Day,
+        spent: Some(cents(18_910)),
+        limit: Some(cents(19_720)),
+        since: DateTime::from_timestamp(1_780_876_800, 0),
+        ..Evidence::default()
+    };
     finding(Rule::CaptureDrift, platform(), 0.041, 0.02, evidence)
 }
 

@@ -13,6 +13,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::rollup::{Measures, QUARTERS_PER_DAY};
 use crate::domain::rule::credit::{self, Balance};
 use crate::domain::rule::{Settings, dollars};
+use crate::store::accounts;
 use crate::store::balances::{self, Reading};
 use crate::store::baselines::{self, Learnt, Whose};
 use crate::store::rollups::{self, Grain, Query};
@@ -22,6 +23,8 @@ use crate::store::{self, directory, names};
 const AVERAGE_DAYS: i64 = 7;
 /// A balance is judged in the evaluations of so long after it was read: one of them is sure to take place.
 const READING_FRESH: TimeDelta = TimeDelta::minutes(11);
+/// What is left of a key's limit is low from this part of it on.
+const LOW_OF_LIMIT: i64 = 5;
 
 impl Judge<'_> {
     /// Balances that are low or will not last. One is judged when it was read; until the next time, what was found of it
@@ -41,13 +44,16 @@ impl Judge<'_> {
         }
         let accounts: Vec<&str> = fresh.iter().map(String::as_str).collect();
         let readings = balances::last_of(&mut self.tx, &accounts).await?;
+        let purses = accounts::purses(&mut self.tx, &accounts).await?;
         let accounts = self.accounts(&readings).await?;
         for reading in &readings {
             let rule = if reading.account.is_empty() { Rule::PlatformCredit } else { Rule::LowCredit };
             let (Some(settings), Some(account)) = (self.rules.on(rule), accounts.get(reading.account.as_str())) else {
                 continue;
             };
-            let balance = self.balance(reading, settings, account);
+            let limit_floor = purses.get(&reading.account).copied().map_or(NanoUsd(i64::MAX), low_of);
+            let balance = self.balance(reading, settings, account, limit_floor);
+            self.runways.push((reading.account.clone(), balance.runway_s));
             let was_low = open.contains_key(reading.account.as_str());
             self.add(credit::low_credit(rule, settings, &balance, was_low), Part::None, |_| 0);
         }
@@ -90,7 +96,7 @@ impl Judge<'_> {
         Ok(accounts)
     }
 
-    fn balance(&self, reading: &Reading, settings: &Settings, account: &Account) -> Balance {
+    fn balance(&self, reading: &Reading, settings: &Settings, account: &Account, limit_floor: NanoUsd) -> Balance {
         let day_of_reading = reading.at.timestamp().div_euclid(86_400);
         let usual = |day: i64| match account.learnt.as_ref().map(|learnt| learnt.days.expect(day_of_reading + day)) {
             Some(Expectation::Usual { expected, .. }) => expected,
@@ -104,11 +110,16 @@ impl Judge<'_> {
             subject: user.clone().map_or_else(|| Subject::Account(Subject::PLATFORM.to_owned()), Subject::User),
             user,
             left: reading.left,
-            floor: account.floor.unwrap_or_else(|| settings.floor()),
+            floor: std::cmp::min(account.floor.unwrap_or_else(|| settings.floor()), limit_floor),
             runway_s: lasts.map(|lasts| std::cmp::max(lasts - since, 0)),
             mean_cost: account.week.mean_cost,
         }
     }
+}
+
+/// Below which a key's limit is low: a small one would else always be.
+fn low_of(purse: NanoUsd) -> NanoUsd {
+    NanoUsd(purse.0 / LOW_OF_LIMIT)
 }
 
 /// What is known of somebody whose balance was read.

@@ -59,7 +59,7 @@ impl Purses {
         );
         for place in 0..OWN_KEYS {
             let user = owner(place);
-            bank.buy(&user, TOP_UP);
+            bank.buy(&user, if place == CARELESS { LOW } else { TOP_UP });
             let terms = Terms { name: "default".to_owned(), created_at: from, ..Terms::default() };
             bank.add_key(&user, &secret(&user, "default"), terms);
             let terms = Terms { is_management: true, created_at: from, ..Terms::default() };

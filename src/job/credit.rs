@@ -42,7 +42,7 @@ const LEASE: TimeDelta = TimeDelta::minutes(5);
 const ROUND_MAX: TimeDelta = TimeDelta::minutes(10);
 /// Answers that are written in one transaction.
 const SETTLE_AT: usize = 64;
-/// So many good keys in a row without a good answer are not their own trouble but OpenRouter's.
+/// So many keys in a row that never failed, and now do, are not their own trouble but OpenRouter's.
 const OUTAGE: usize = 24;
 /// Keys that are enrolled in one transaction.
 const ENROL_STEP: i64 = 500;
@@ -113,7 +113,7 @@ struct Round<'a> {
     taken: VecDeque<Taken>,
     asking: JoinSet<Said>,
     said: Vec<Said>,
-    /// Good keys in a row that had no good answer.
+    /// Keys in a row that had never failed before.
     in_vain: usize,
     is_over: bool,
     answered: usize,
@@ -181,11 +181,13 @@ impl<'a> Round<'a> {
     }
 
     fn count(&mut self, said: Said) {
-        let was_good = said.poll.state.answered_at.is_some() && !said.poll.state.is_refused;
+        // Keys that failed before are due together and fail together, and that says nothing of OpenRouter.
+        let state = &said.poll.state;
+        let in_vain = self.in_vain + usize::from(state.failures == 0 && state.refusals == 0);
         match said.answer {
             Answer::Good(_) => (self.answered, self.in_vain) = (self.answered + 1, 0),
-            Answer::Refused => (self.refused, self.in_vain) = (self.refused + 1, self.in_vain + usize::from(was_good)),
-            Answer::None(_) => (self.unanswered, self.in_vain) = (self.unanswered + 1, self.in_vain + 1),
+            Answer::Refused => (self.refused, self.in_vain) = (self.refused + 1, in_vain),
+            Answer::None(_) => (self.unanswered, self.in_vain) = (self.unanswered + 1, in_vain),
         }
         self.is_over |= self.in_vain >= OUTAGE;
         self.said.push(said);

@@ -16,6 +16,7 @@ mod captured_prices;
 mod captured_traces;
 mod crash;
 mod credit;
+mod credit_load;
 mod delivery;
 mod deploy;
 mod doctor;

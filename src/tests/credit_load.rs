@@ -14,7 +14,7 @@ use crate::harness::World;
 use crate::harness::openrouter::Answer;
 
 /// Enough that those that fail would seem an outage if they were counted as one.
-const KEYS: usize = 4_000;
+const KEYS: usize = 12_000;
 const PER_TRANSACTION: usize = 1_000;
 const INTERVAL_MINUTES: usize = 15;
 

@@ -1,5 +1,5 @@
 //! How well incidents are found in simulated worlds of 2,000 users over 60 days, and what is raised in vain: ours
-//! beside what is commonly done.
+//! beside what is commonly done; and how well it is foretold when credit ends.
 //!
 //! `cargo bench --bench detection [-- SEED…]`. Without seeds, those are played that nothing was tuned on.
 //! `EXPLAIN=N` prints N false alarms and misses of ours in each world, with the days around them.
@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use evaluation::detector::{Detector, Rule, Watch};
 use evaluation::explain::explain;
+use evaluation::forecast::Forecasts;
 use evaluation::ours::Ours;
 use evaluation::rivals::{ThreeSigma, TimesAverage};
 use evaluation::score::{Score, Why, watch};
@@ -27,7 +28,7 @@ fn main() {
     let asked: Vec<u64> = std::env::args().filter_map(|text| text.parse().ok()).collect();
     let seeds = if asked.is_empty() { HELD_OUT.to_vec() } else { asked };
     let examples = std::env::var("EXPLAIN").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let mut totals = vec![Score::default(); NAMES.len()];
+    let (mut totals, mut forecasts) = (vec![Score::default(); NAMES.len()], Forecasts::default());
     for seed in &seeds {
         let began = Instant::now();
         let world = World::new(*seed);
@@ -45,11 +46,12 @@ fn main() {
         if examples > 0 {
             println!("{}", explain(&world, &scores[2], examples));
         }
+        forecasts.add(Forecasts::of(&world));
         for (total, score) in totals.iter_mut().zip(scores) {
             total.add(score);
         }
     }
-    println!("seeds {seeds:?} together\n{}\n{}", table(&totals), kinds(&totals));
+    println!("seeds {seeds:?} together\n{}\n{}\n{}", table(&totals), kinds(&totals), forecasts.table());
 }
 
 /// One line for each detector.

@@ -82,6 +82,11 @@ impl World {
         self.by_user[user].map(|place| &self.incidents[place])
     }
 
+    /// The balance in nano-dollars at which a user buys credit.
+    pub(crate) fn buys_at(&self, user: usize) -> i64 {
+        whole(float(credit(&self.people[user])) * LEFT)
+    }
+
     /// Day by day.
     pub(crate) fn days(&self) -> impl Iterator<Item = Day> + '_ {
         let mut balances: Vec<Option<i64>> = self.people.iter().map(first_balance).collect();

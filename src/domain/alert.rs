@@ -136,6 +136,15 @@ impl Subject {
         }
     }
 
+    /// The user, where it is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::User(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// The subject of a kind and id; `None` for a kind that is none.
     #[must_use]
     pub fn of(kind: &str, id: String) -> Option<Self> {

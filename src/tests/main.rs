@@ -29,6 +29,7 @@ mod missing;
 mod models;
 mod news;
 mod notify;
+mod polls;
 mod post;
 mod process;
 mod pull;

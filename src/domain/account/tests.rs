@@ -1,3 +1,5 @@
+//! What keys and accounts say of themselves is read exactly, with all its oddities.
+
 use serde_json::json;
 
 use super::*;

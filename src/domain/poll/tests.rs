@@ -1,3 +1,5 @@
+//! When keys are asked, and what is made of their answers.
+
 use super::*;
 use crate::domain::account::Usage;
 

@@ -145,10 +145,7 @@ pub fn margin(settings: &Settings, subject: Subject, spent: NanoUsd, paid: NanoU
     (value > settings.threshold && over).then(|| Finding {
         rule: Rule::Margin,
         aspect: String::new(),
-        user: match &subject {
-            Subject::User(id) => Some(id.clone()),
-            _ => None,
-        },
+        user: subject.user().map(str::to_owned),
         subject,
         severity: settings.severity,
         level: multiple(value),

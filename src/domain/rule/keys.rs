@@ -105,10 +105,7 @@ pub fn drift(
     (share > settings.threshold && gap >= settings.floor()).then(|| Finding {
         rule: Rule::CaptureDrift,
         aspect: String::new(),
-        user: match &subject {
-            Subject::User(id) => Some(id.clone()),
-            _ => None,
-        },
+        user: subject.user().map(str::to_owned),
         subject,
         severity: settings.severity,
         level: 1,

@@ -63,9 +63,6 @@ impl Judge<'_> {
     /// What is known of those whose balance was read.
     async fn accounts<'r>(&mut self, readings: &'r [Reading]) -> store::Result<BTreeMap<&'r str, Account>> {
         let days = (self.picture.today - AVERAGE_DAYS, self.picture.today + 1);
-        let Some((first_quarter, _)) = rollups::extent(&mut self.tx).await? else {
-            return Ok(readings.iter().map(|reading| (reading.account.as_str(), Account::default())).collect());
-        };
         let ids: Vec<&str> =
             readings.iter().map(|reading| reading.account.as_str()).filter(|id| !id.is_empty()).collect();
         let numbers: BTreeMap<String, i64> = names::find_all(&mut self.tx, &ids).await?.into_iter().collect();
@@ -77,7 +74,9 @@ impl Judge<'_> {
         }
         let mut floors = directory::low_credit(&mut self.tx, &ids).await?;
         // A platform of three days is not held to seven.
-        let first_day = std::cmp::max(first_quarter.div_euclid(QUARTERS_PER_DAY), days.0);
+        let began = rollups::extent(&mut self.tx).await?;
+        let first_day =
+            began.map_or(days.0, |(quarter, _)| std::cmp::max(quarter.div_euclid(QUARTERS_PER_DAY), days.0));
         let elapsed_s = self.picture.now.timestamp() - first_day * 86_400;
         let mut accounts = BTreeMap::new();
         for id in ids {

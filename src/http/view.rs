@@ -86,7 +86,11 @@ pub(super) async fn troubles(context: &Arc<Context>) -> Result<Vec<Trouble>, Err
     let mut tx = context.db.read().await?;
     let mut open = incidents::all_open(&mut tx).await?;
     open.retain(|open| open.phase != Phase::Pending);
-    open.sort_by_key(|open| (std::cmp::Reverse(open.severity), std::cmp::Reverse(open.opened_at)));
+    // What admins are mailed comes before what is the users' own, such as caps that they reached.
+    open.sort_by_key(|open| {
+        let is_users_own = open.rule.admin_mail().is_none();
+        (is_users_own, std::cmp::Reverse(open.severity), std::cmp::Reverse(open.opened_at))
+    });
     let mut troubles: Vec<Trouble> = open.iter().take(INCIDENTS_MAX).map(incident).collect();
     if let Some(more) = open.len().checked_sub(INCIDENTS_MAX).filter(|more| *more > 0) {
         let detail = "GET /v1/alerts lists them all.".to_owned();
@@ -112,7 +116,7 @@ pub(super) async fn troubles(context: &Arc<Context>) -> Result<Vec<Trouble>, Err
 }
 
 /// Alerts that the page lists, the worst and newest first; more are counted.
-const INCIDENTS_MAX: usize = 20;
+const INCIDENTS_MAX: usize = 8;
 
 fn incident(open: &incidents::Row) -> Trouble {
     if let Some(incident) = open.evaluated() {

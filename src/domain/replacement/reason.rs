@@ -77,8 +77,8 @@ fn price(tenths: i64) -> String {
     match tenths {
         -4..=4 => "it costs the same".to_owned(),
         TIMES_TENTHS.. => format!("it costs {} times as much", (percent + 150) / 100),
-        5.. => format!("it costs {percent} % more"),
-        _ => format!("it costs {percent} % less"),
+        5.. => format!("it costs {percent}% more"),
+        _ => format!("it costs {percent}% less"),
     }
 }
 

@@ -81,7 +81,7 @@ fn the_newest_of_the_same_line_comes_first() {
         "it is newer",
         "the newest of its line",
         "same class and purpose",
-        "it costs 50 % more",
+        "it costs 50% more",
         "the same context: 200,000 tokens",
         "it can do all that the old one could",
     ];

@@ -169,13 +169,9 @@ fn finite(amount: NanoUsd) -> f64 {
     amount.0 as f64
 }
 
-/// `Your key "prod"`
+/// `Your key "prod"`, or for admins `The key "prod" of Invoice desk (u-17)`.
 fn key(case: &Case<'_>) -> String {
-    let label = harmless(case.finding().subject.id());
-    match case.reader {
-        Reader::User => format!("Your key \u{201c}{label}\u{201d}"),
-        Reader::Admin => format!("The key \u{201c}{label}\u{201d}"),
-    }
+    case.whose(&format!("key \u{201c}{}\u{201d}", harmless(case.finding().subject.id())))
 }
 
 /// How a key is replaced without a gap.

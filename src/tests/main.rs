@@ -26,6 +26,7 @@ mod harness;
 mod http;
 mod keys;
 mod missing;
+mod mocked;
 mod models;
 mod news;
 mod notify;

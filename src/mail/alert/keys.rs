@@ -7,7 +7,7 @@
 //! OpenRouter charged.
 
 use super::errors::KEYS;
-use super::story::{Case, Reader, Story, fact};
+use super::story::{Case, Story, fact};
 use crate::domain::money::NanoUsd;
 use crate::mail::figures::{many, number, percent, usd, usd_about, whole};
 use crate::mail::notice::Fact;

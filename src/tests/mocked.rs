@@ -3,6 +3,7 @@
 //! description does not allow; without it the simulated OpenRouter is asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
@@ -79,12 +80,12 @@ async fn relayed() -> (impl Fn(&str) -> Client, bool, DropGuard) {
     simulated.bank.add_key("them", SECRET, Terms { is_management: true, ..Terms::default() });
     simulated.list(&[json!({"id": MODEL, "name": "GPT-4", "created": 1_692_901_234})]);
     simulated.model(MODEL, 200);
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
     let mock = std::env::var("TEST_OPENROUTER_MOCK_URL").ok();
     let is_mocked = mock.is_some();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let router =
-        Router::new().fallback(relay).with_state(Arc::new(Relay { http: reqwest::Client::new(), simulated, mock }));
+    let router = Router::new().fallback(relay).with_state(Arc::new(Relay { http, simulated, mock }));
     tokio::spawn(server::run(listener, router, stop.clone()));
     let client = move |preference: &str| {
         let base_url = format!("http://{address}/{preference}");

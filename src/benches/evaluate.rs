@@ -37,30 +37,33 @@ pub(crate) async fn evaluate(url: &str, active: i64, models: (i64, i64)) {
     }
 }
 
-/// The days from `days.0` to `days.1` ago, and three more quarters of the last hour, for each active user.
+/// The days from `days.0` to `days.1` ago, each like today, and three more quarters of the last hour that cost next to
+/// nothing, for each active user: nobody is to be told anything.
 async fn remember(url: &str, active: i64, models: (i64, i64), days: (i64, i64)) {
     let quarter = quarter_of(SystemClock.now());
     let today = quarter.div_euclid(QUARTERS_PER_DAY);
     let names = Measures::NAMES.join(", ");
     let zeros = ", 0".repeat(Measures::NAMES.len() - 2);
-    let insert = |table: &str, from: i64, until: i64, slot: &str| {
+    let insert = |table: &str, from: i64, until: i64, slot: &str, cost: &str| {
         format!(
             "WITH RECURSIVE u(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM u WHERE i < {active}), \
             d(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM d WHERE i < {until}) \
             INSERT INTO {table} (slot, user_no, resource_no, key_no, model_no, provider, {names}) \
-            SELECT {slot}, u.i, 0, 0, {} + u.i % {}, 1, 10, 500000 * (u.i % 1000){zeros} FROM d, u WHERE true \
+            SELECT {slot}, u.i, 0, 0, {} + u.i % {}, 1, 40, {cost}{zeros} FROM d, u WHERE true \
             ON CONFLICT DO NOTHING",
             models.0, models.1
         )
     };
     let mut connection = SqliteConnection::connect(url).await.expect("a store");
     for sql in [
-        insert("usage_days", days.0, days.1, &format!("{today} - d.i")),
-        insert("usage_quarters", days.0, days.1, &format!("{quarter} - {QUARTERS_PER_DAY} * d.i")),
-        insert("usage_quarters", 0, 3, &format!("{quarter} - d.i")),
+        insert("usage_days", days.0, days.1, &format!("{today} - d.i"), "1000000 * u.i"),
+        insert("usage_quarters", days.0, days.1, &format!("{quarter} - {QUARTERS_PER_DAY} * d.i"), "1000000 * u.i"),
+        insert("usage_quarters", 0, 3, &format!("{quarter} - d.i"), "1000"),
     ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.expect("a store");
     }
+    // So many rows never come at once: what they leave in the log is moved into the file, as it is over the days.
+    sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.expect("a store");
 }
 
 /// Runs the job in a process of its own; gives how long it took and the kilobytes that it held at most.

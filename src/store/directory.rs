@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::list::push_list;
-use super::{Result, Tx, on};
+use super::{Result, Tx, keys, on};
 use crate::domain::directory::{Deletion, Entry, Limits, Resource, User};
+use crate::domain::key::{Access, Purpose, Slot};
 use crate::domain::money::NanoUsd;
 
 /// Takes one entry of the directory; `mail_token` is the secret of a user who is new.
@@ -18,7 +19,7 @@ pub async fn apply(tx: &mut Tx, entry: &Entry, mail_token: &str, now: DateTime<U
     match entry {
         Entry::User(user) => put_user(tx, user, mail_token, now).await,
         Entry::Resource(resource) => put_resource(tx, resource, mail_token, now).await,
-        Entry::Delete(Deletion::User(id)) => delete_user(tx, id).await,
+        Entry::Delete(Deletion::User(id)) => delete_user(tx, id, now).await,
         Entry::Delete(Deletion::Resource(id)) => delete_resource(tx, id).await,
     }
 }
@@ -90,8 +91,10 @@ async fn put_resource(tx: &mut Tx, resource: &Resource, mail_token: &str, now: D
     Ok(())
 }
 
-async fn delete_user(tx: &mut Tx, id: &str) -> Result<()> {
-    const SQL: [&str; 10] = [
+/// A user's keys go too, each on record as one is that is deleted by itself.
+async fn delete_user(tx: &mut Tx, id: &str, now: DateTime<Utc>) -> Result<()> {
+    const GONE: Access<'_> = Access { purpose: Purpose::Delete, who: "directory" };
+    const SQL: [&str; 8] = [
         "DELETE FROM mail_suppressions WHERE address IN (SELECT LOWER(email) FROM users WHERE id = $1)",
         "DELETE FROM mail_preferences WHERE user_id = $1",
         "DELETE FROM mail_stops WHERE user_id = $1",
@@ -99,10 +102,13 @@ async fn delete_user(tx: &mut Tx, id: &str) -> Result<()> {
         "DELETE FROM resources WHERE user_id = $1",
         "DELETE FROM told_models WHERE user_id = $1",
         "DELETE FROM told_dates WHERE user_id = $1",
-        "DELETE FROM keys WHERE user_id = $1",
-        "DELETE FROM data_keys WHERE user_id = $1",
         "DELETE FROM users WHERE id = $1",
     ];
+    for (label, _) in keys::sealed_of(tx, id).await? {
+        let slot = Slot { user: id, label: &label };
+        keys::delete(tx, slot).await?;
+        keys::record(tx, slot, GONE, now).await?;
+    }
     for sql in SQL {
         on!(tx, |conn| sqlx::query(sql).bind(id).execute(conn).await.map(drop))?;
     }

@@ -220,6 +220,8 @@ on_every_db! {
         directory::apply(&mut tx, &entry, "t", at(NOW)).await.unwrap();
         assert_eq!(keys::of(&mut tx, "u").await.unwrap(), []);
         assert_eq!(keys::data_key(&mut tx, "u").await.unwrap(), None);
+        let last = keys::accesses(&mut tx, Some("u"), 1).await.unwrap().remove(0);
+        assert_eq!((last.label.as_str(), last.purpose, last.who.as_str()), ("a", Purpose::Delete, "directory"));
     }
 }
 

@@ -34,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::spend;
 use crate::store::rollups::Group;
 use crate::store::{self, Db};
+use crate::turns::InTurns;
 
 /// The platform's users in the demo.
 const USERS: usize = 200;
@@ -110,7 +111,7 @@ pub struct Played {
 /// # Errors
 /// When the scratch database, a socket or a file cannot be had.
 pub async fn play(options: &Options, folder: &Path, until: DateTime<Utc>) -> anyhow::Result<Played> {
-    let began = std::time::Instant::now();
+    let (began, _in_turns) = (std::time::Instant::now(), InTurns::begin());
     let start = until - TimeDelta::days(i64::from(options.days));
     let world = World::new(options.seed, start - TimeDelta::days(LEAD_DAYS.into()), options.days + LEAD_DAYS);
     let world = Arc::new(world.played_from(start));

@@ -51,5 +51,6 @@ pub mod scheduler;
 pub mod spend;
 pub mod store;
 mod template;
+mod turns;
 pub mod vault;
 pub mod watch;

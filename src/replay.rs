@@ -33,6 +33,7 @@ use crate::store::balances::Reading;
 use crate::store::outbox::Row;
 use crate::store::runs::Ended;
 use crate::store::{self, Db};
+use crate::turns::InTurns;
 use crate::{app, directory};
 
 /// Jobs that run at their times between the lists; fetching is what the lists stand for.
@@ -87,6 +88,7 @@ type Capture = (DateTime<Utc>, PathBuf);
 /// # Errors
 /// When a file cannot be read, or the scratch database fails.
 pub async fn run(options: &Options, config: Config, out: &mut impl Write) -> anyhow::Result<()> {
+    let _in_turns = InTurns::begin();
     let mut inputs = Inputs::open(options)?;
     let folder = tempfile::tempdir()?;
     let start = inputs.next_at().unwrap_or_default();

@@ -57,6 +57,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITER_CACHE_KB: &str = "-32768";
 /// Rows that SQLite reads ahead of who takes them: they take turns no more often than need be.
 const ROWS_AHEAD: usize = 1024;
+/// Statements that each connection to SQLite keeps prepared: as many as there are.
+const STATEMENTS_KEPT: usize = 512;
 /// Pages of 4 KiB in SQLite's log, from which on it is written into the file: 32 MiB, against 4 by default.
 const CHECKPOINT_PAGES: &str = "8192";
 /// What a log that once was long is cut to: 64 MiB.
@@ -391,6 +393,7 @@ async fn open_sqlite(url: &str, durability: Durability) -> Result<Pool> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .row_buffer_size(ROWS_AHEAD)
+        .statement_cache_capacity(STATEMENTS_KEPT)
         .disable_statement_logging();
     // A batch of executions touches some thousand pages: they are to stay in memory until the commit, and to travel from
     // the log into the file not after each one but together.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::QueryBuilder;
 
+use super::list::{push_list, runs};
 use super::{Result, Tx, balances, day, on, time};
 use crate::domain::money::NanoUsd;
 
@@ -67,14 +68,7 @@ pub async fn read(tx: &mut Tx, reading: &balances::Reading, source: Source, purs
     const SQL: &str = "INSERT INTO accounts (account, source, at, balance, purse) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (account) DO UPDATE SET source = excluded.source, at = excluded.at, balance = excluded.balance, \
         purse = excluded.purse WHERE excluded.at >= accounts.at";
-    let last = balances::last_of(tx, &[&reading.account]).await?.pop();
-    let is_news = last.is_none_or(|last| {
-        source == Source::Platform
-            || last.left != reading.left
-            || reading.at < last.at
-            || (reading.at - last.at).num_seconds() >= REPEATED_AFTER_S
-    });
-    if is_news {
+    if source == Source::Platform || is_news(tx, reading).await? {
         balances::put(tx, reading).await?;
     }
     on!(tx, |conn| {
@@ -82,6 +76,14 @@ pub async fn read(tx: &mut Tx, reading: &balances::Reading, source: Source, purs
         query.bind(reading.left.0).bind(purse.map(|purse| purse.0)).execute(conn).await.map(drop)
     })?;
     Ok(())
+}
+
+/// Whether a reading is not the last one over again.
+async fn is_news(tx: &mut Tx, reading: &balances::Reading) -> Result<bool> {
+    let last = balances::last_of(tx, &[&reading.account]).await?.pop();
+    Ok(last.is_none_or(|last| {
+        last.left != reading.left || reading.at < last.at || (reading.at - last.at).num_seconds() >= REPEATED_AFTER_S
+    }))
 }
 
 type Row = (String, String, i64, i64, Option<i64>, Option<i64>);
@@ -110,12 +112,8 @@ pub async fn purses(tx: &mut Tx, accounts: &[&str]) -> Result<BTreeMap<String, N
     for accounts in accounts.chunks(ACCOUNTS_PER_STATEMENT) {
         let rows: Vec<(String, i64)> = on!(tx, |conn| {
             let mut select =
-                QueryBuilder::new("SELECT account, purse FROM accounts WHERE purse IS NOT NULL AND account IN (");
-            let mut list = select.separated(", ");
-            for account in accounts {
-                list.push_bind(*account);
-            }
-            select.push(")");
+                QueryBuilder::new("SELECT account, purse FROM accounts WHERE purse IS NOT NULL AND account IN ");
+            push_list(&mut select, accounts.iter().copied());
             select.build_query_as().fetch_all(conn).await
         })?;
         purses.extend(rows.into_iter().map(|(account, purse)| (account, NanoUsd(purse))));
@@ -141,14 +139,23 @@ pub async fn lowest(tx: &mut Tx, limit: i64) -> Result<(Vec<Account>, NanoUsd)> 
     Ok((lowest, NanoUsd(all.saturating_sub(theirs.0))))
 }
 
+/// Runways that one statement writes.
+const RUNWAYS_PER_STATEMENT: usize = 128;
+
 /// Keeps how long accounts last.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn keep_runways(tx: &mut Tx, runways: &[(String, Option<i64>)]) -> Result<()> {
-    const SQL: &str = "UPDATE accounts SET runway_s = $2 WHERE account = $1";
-    for (account, runway) in runways {
-        on!(tx, |conn| sqlx::query(SQL).bind(account).bind(*runway).execute(conn).await.map(drop))?;
+    for runways in runs(runways, RUNWAYS_PER_STATEMENT) {
+        on!(tx, |conn| {
+            let mut update = QueryBuilder::new("UPDATE accounts SET runway_s = new.column2 FROM (");
+            update.push_values(runways, |mut row, (account, runway)| {
+                row.push_bind(account).push_bind(*runway);
+            });
+            update.push(") AS new WHERE account = new.column1");
+            update.build().execute(conn).await.map(drop)
+        })?;
     }
     Ok(())
 }
@@ -185,12 +192,15 @@ pub async fn keep_capture(tx: &mut Tx, capture: &Capture) -> Result<()> {
 /// # Errors
 /// When the database fails or holds what cannot be read.
 pub async fn captures_since(tx: &mut Tx, since: NaiveDate) -> Result<Vec<Capture>> {
+    // Asked for an order, SQLite would walk all days of all accounts in it.
     const SQL: &str = "SELECT account, day, recorded, charged FROM captures c WHERE day >= $1 AND NOT EXISTS \
-        (SELECT 1 FROM captures l WHERE l.account = c.account AND l.day > c.day) ORDER BY account";
+        (SELECT 1 FROM captures l WHERE l.account = c.account AND l.day > c.day)";
     let rows: Vec<(String, String, i64, i64)> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(since.to_string()).fetch_all(conn).await)?;
     let capture = |(account, on, recorded, charged): (String, String, i64, i64)| {
         Ok(Capture { account, day: day(&on)?, recorded: NanoUsd(recorded), charged: NanoUsd(charged) })
     };
-    rows.into_iter().map(capture).collect()
+    let mut captures = rows.into_iter().map(capture).collect::<Result<Vec<Capture>>>()?;
+    captures.sort_by(|a, b| a.account.cmp(&b.account));
+    Ok(captures)
 }

@@ -1,5 +1,7 @@
 //! What accounts hold, as it was read: a user's under their id, the platform's under the empty one.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
@@ -36,8 +38,9 @@ pub async fn put(tx: &mut Tx, reading: &Reading) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn read_since(tx: &mut Tx, since: DateTime<Utc>) -> Result<Vec<String>> {
-    const SQL: &str = "SELECT DISTINCT account FROM balances WHERE at >= $1 ORDER BY account";
+pub async fn read_since(tx: &mut Tx, since: DateTime<Utc>) -> Result<BTreeSet<String>> {
+    // Asked for each but once, SQLite would walk all that was ever read, account by account.
+    const SQL: &str = "SELECT account FROM balances WHERE at >= $1";
     let rows: Vec<(String,)> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(since.timestamp_micros()).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(|(account,)| account).collect())

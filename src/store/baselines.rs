@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::QueryBuilder;
 
-use super::list::push_list;
+use super::list::{push_list, runs};
 use super::{Result, Tx, on};
 use crate::domain::baseline::{Baseline, Grain};
 use crate::domain::money::NanoUsd;
@@ -87,7 +87,7 @@ pub async fn load(tx: &mut Tx, whose: Whose, numbers: &[i64]) -> Result<BTreeMap
 /// When the database fails.
 pub async fn save(tx: &mut Tx, whose: Whose, learnt: &BTreeMap<i64, Learnt>) -> Result<()> {
     let learnt: Vec<(&i64, &Learnt)> = learnt.iter().collect();
-    for learnt in learnt.chunks(ROWS_PER_STATEMENT) {
+    for learnt in runs(&learnt, ROWS_PER_STATEMENT) {
         on!(tx, |conn| {
             let mut insert =
                 QueryBuilder::new("INSERT INTO baselines (subject_kind, subject_no, hours, days, month, month_cost) ");

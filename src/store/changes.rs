@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
+use super::list::runs;
 use super::{Error, Result, Tx, json, on, time};
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::model_id::ModelId;
@@ -17,7 +18,7 @@ type Row = (i64, i64, String, String, String, String);
 /// # Errors
 /// When the database fails.
 pub async fn insert(tx: &mut Tx, changes: &[Change]) -> Result<()> {
-    for rows in changes.chunks(ROWS_PER_STATEMENT) {
+    for rows in runs(changes, ROWS_PER_STATEMENT) {
         on!(tx, |conn| {
             let mut insert = QueryBuilder::new("INSERT INTO changes (at, model_id, kind, before, after) ");
             insert.push_values(rows, |mut row, change| {

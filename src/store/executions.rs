@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
+use super::list::runs;
 use super::partitions::day_at;
 use super::{Engine, Result, Tx, on};
 use crate::domain::execution::{Day, Execution};
@@ -19,6 +20,8 @@ const COLUMNS: &str = "day, id, user_no, at, resource_no, key_no, model_no, serv
 const WIDTH: usize = 20;
 /// Rows of a full SQLite statement: 2,560 parameters of the 32,766 that it takes; more brings nothing.
 const ROWS_PER_STATEMENT: usize = 128;
+/// Powers of two up to that.
+const LENGTHS: usize = ROWS_PER_STATEMENT.ilog2() as usize + 1;
 /// Rows that one step of a walk looks at.
 const ROWS_PER_WALK: i64 = 2_000;
 /// Keys that one statement looks up.
@@ -72,19 +75,13 @@ pub async fn insert(tx: &mut Tx, rows: &[Row<'_>]) -> Result<u64> {
     }
 }
 
-/// Statements of so many rows that SQLite's prepared ones are used again and again.
 async fn insert_sqlite(tx: &mut sqlx::Transaction<'static, sqlx::Sqlite>, rows: &[Row<'_>]) -> Result<u64> {
-    static FULL: OnceLock<&str> = OnceLock::new();
-    static ONE: OnceLock<&str> = OnceLock::new();
-    let full = *FULL.get_or_init(|| statement(ROWS_PER_STATEMENT).leak());
-    let one = *ONE.get_or_init(|| statement(1).leak());
+    static SQL: [OnceLock<String>; LENGTHS] = [const { OnceLock::new() }; LENGTHS];
     let mut inserted = 0;
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let (sql, step) = if rows.len() == ROWS_PER_STATEMENT { (full, ROWS_PER_STATEMENT) } else { (one, 1) };
-        for rows in rows.chunks(step) {
-            let query = rows.iter().fold(sqlx::query(sql), bind);
-            inserted += query.execute(&mut **tx).await?.rows_affected();
-        }
+    for rows in runs(rows, ROWS_PER_STATEMENT) {
+        let sql = SQL[rows.len().ilog2() as usize].get_or_init(|| statement(rows.len()));
+        let query = rows.iter().fold(sqlx::query(sql.as_str()), bind);
+        inserted += query.execute(&mut **tx).await?.rows_affected();
     }
     Ok(inserted)
 }
@@ -190,7 +187,7 @@ async fn insert_postgres(tx: &mut sqlx::Transaction<'static, sqlx::Postgres>, ro
 /// When the database fails.
 pub async fn known(tx: &mut Tx, rows: &[Row<'_>]) -> Result<HashSet<(i64, String)>> {
     let mut known = HashSet::new();
-    for rows in rows.chunks(KEYS_PER_STATEMENT) {
+    for rows in runs(rows, KEYS_PER_STATEMENT) {
         let found: Vec<(i64, String)> = on!(tx, |conn| {
             let mut select =
                 QueryBuilder::new("SELECT CAST(user_no AS BIGINT), id FROM executions WHERE (day, id, user_no) IN (");
@@ -233,7 +230,7 @@ pub async fn forget(tx: &mut Tx, before: DateTime<Utc>, after: &Cursor) -> Resul
     let cursor = rows.last().map(|(day, id, user, _)| (Day::try_from(*day).unwrap_or(0), id.clone(), *user));
     let old: Vec<&(i64, String, i64, i64)> = rows.iter().filter(|row| row.3 < before.timestamp_micros()).collect();
     let mut gone = 0;
-    for keys in old.chunks(KEYS_PER_STATEMENT) {
+    for keys in runs(&old, KEYS_PER_STATEMENT) {
         gone += on!(tx, |conn| {
             let mut delete = QueryBuilder::new("DELETE FROM executions WHERE (day, id, user_no) IN (VALUES ");
             let mut list = delete.separated(", ");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
+use super::list::runs;
 use super::{Result, Tx, json, on, time};
 use crate::domain::model_id::ModelId;
 use crate::domain::vendor_end::{Kept, VendorEnds};
@@ -51,7 +52,7 @@ pub async fn save(tx: &mut Tx, feed: &str, changed: &[Kept], good: Good) -> Resu
     const GOOD: &str = "INSERT INTO feeds (name, good_at, announcements, rejected) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (name) DO UPDATE SET good_at = excluded.good_at, announcements = excluded.announcements, \
         rejected = excluded.rejected";
-    for rows in changed.chunks(ROWS_PER_STATEMENT) {
+    for rows in runs(changed, ROWS_PER_STATEMENT) {
         on!(tx, |conn| {
             let mut insert = QueryBuilder::new(
                 "INSERT INTO announcements (feed, provider, vendor_id, entry, first_seen_at, dated_at, gone_since) ",

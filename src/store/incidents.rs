@@ -97,6 +97,13 @@ fn rows(flat: Vec<Flat>) -> Result<Vec<Row>> {
     flat.into_iter().filter_map(|flat| row(flat).transpose()).collect()
 }
 
+/// Oldest first.
+fn sorted(flat: Vec<Flat>) -> Result<Vec<Row>> {
+    let mut rows = rows(flat)?;
+    rows.sort_by(|a, b| (a.opened_at, &a.id).cmp(&(b.opened_at, &b.id)));
+    Ok(rows)
+}
+
 fn severity_of(text: &str) -> Severity {
     match text {
         "info" => Severity::Info,
@@ -143,9 +150,10 @@ pub async fn resolve(tx: &mut Tx, id: &str, now: DateTime<Utc>) -> Result<()> {
 /// # Errors
 /// When the database fails or holds what cannot be read.
 pub async fn all_open(tx: &mut Tx) -> Result<Vec<Row>> {
-    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE resolved_at IS NULL ORDER BY opened_at, id");
+    // Asked for an order, SQLite would walk all that ever was in it.
+    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE resolved_at IS NULL");
     let flat = on!(tx, |conn| sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str())).fetch_all(conn).await)?;
-    rows(flat)
+    sorted(flat)
 }
 
 /// What began to fire or was resolved at or after a time, oldest first.
@@ -154,13 +162,14 @@ pub async fn all_open(tx: &mut Tx) -> Result<Vec<Row>> {
 /// When the database fails or holds what cannot be read.
 pub async fn touched_since(tx: &mut Tx, since: DateTime<Utc>) -> Result<Vec<Row>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM incidents WHERE fired_at IS NOT NULL AND (fired_at >= $1 OR resolved_at >= $1) ORDER BY opened_at, id"
+        "SELECT {COLUMNS} FROM incidents WHERE resolved_at IS NULL AND fired_at >= $1 \
+        UNION ALL SELECT {COLUMNS} FROM incidents WHERE resolved_at >= $1 AND fired_at IS NOT NULL"
     );
     let flat = on!(tx, |conn| {
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str())).bind(since.timestamp_micros());
         query.fetch_all(conn).await
     })?;
-    rows(flat)
+    sorted(flat)
 }
 
 /// A page of what ever fired, newest first: opened before `before`; those still open alone if asked.
@@ -211,10 +220,11 @@ pub async fn acknowledge(tx: &mut Tx, id: &str, by: &str, now: DateTime<Utc>) ->
 /// When the database fails or holds what cannot be read.
 pub async fn evaluated(tx: &mut Tx) -> Result<Vec<Incident>> {
     const SQL: &str = "SELECT id, finding, phase, opened_at, fired_at, last_found_at, told_at, told_level, told_times, acknowledged_at \
-        FROM incidents WHERE resolved_at IS NULL AND finding IS NOT NULL ORDER BY id";
+        FROM incidents WHERE resolved_at IS NULL AND finding IS NOT NULL";
     type Flat =
         (String, String, String, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
-    let flat: Vec<Flat> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let mut flat: Vec<Flat> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await)?;
+    flat.sort_by(|a, b| a.0.cmp(&b.0));
     let mut incidents = Vec::with_capacity(flat.len());
     for (id, finding, phase, opened, fired, found, told_at, level, times, acknowledged) in flat {
         // What a later version found is left to it.

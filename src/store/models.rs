@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use sqlx::QueryBuilder;
 
+use super::list::runs;
 use super::{Error, Result, Tx, day, json, on, time};
 use crate::domain::lifecycle::{Absence, Known, State, Tracked};
 use crate::domain::model_id::ModelId;
@@ -63,7 +64,7 @@ fn tracked(
 pub async fn save(tx: &mut Tx, before: &Known, after: &Known) -> Result<()> {
     let differing: Vec<&Tracked> =
         after.values().filter(|tracked| before.get(&tracked.model.id) != Some(*tracked)).collect();
-    for rows in differing.chunks(ROWS_PER_STATEMENT) {
+    for rows in runs(&differing, ROWS_PER_STATEMENT) {
         on!(tx, |conn| {
             let mut insert = QueryBuilder::new(format!("INSERT INTO models ({COLUMNS}) "));
             insert.push_values(rows, |mut row, tracked| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::QueryBuilder;
 
-use super::list::push_list;
+use super::list::{push_list, runs};
 use super::{Error, Result, Tx, on};
 
 /// Texts that one statement looks up.
@@ -33,7 +33,7 @@ impl Names {
         let unknown: BTreeSet<&str> = texts.iter().copied().filter(|text| !self.kept.contains_key(*text)).collect();
         let unknown: Vec<&str> = unknown.into_iter().collect();
         let mut fresh = Fresh::default();
-        for texts in unknown.chunks(TEXTS_PER_STATEMENT) {
+        for texts in runs(&unknown, TEXTS_PER_STATEMENT) {
             on!(tx, |conn| {
                 let mut insert = QueryBuilder::new("INSERT INTO names (text) ");
                 insert.push_values(texts, |mut row, text| {

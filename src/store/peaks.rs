@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
+use super::list::runs;
 use super::{Result, Tx, on};
 use crate::domain::model_id::ModelId;
 use crate::domain::peak::{Peaks, span_of};
@@ -19,7 +20,7 @@ const ROWS_PER_STATEMENT: usize = 1000;
 /// When the database fails.
 pub async fn raise(tx: &mut Tx, peaks: &Peaks) -> Result<()> {
     let rows: Vec<_> = peaks.iter().collect();
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+    for rows in runs(&rows, ROWS_PER_STATEMENT) {
         on!(tx, |conn| {
             let mut insert =
                 QueryBuilder::new("INSERT INTO usage_peaks (user_no, model_no, span, tokens, output_tokens) ");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::executions::provider_code;
-use super::list::push_list;
+use super::list::{push_list, runs};
 use super::{Engine, Error, Result, Tx, on};
 use crate::domain::missing::Failures;
 use crate::domain::model_id::ModelId;
@@ -84,7 +84,7 @@ async fn add_to(tx: &mut Tx, grain: Grain, sums: &BTreeMap<Key, Measures>) -> Re
     }
     match tx.engine() {
         Engine::Sqlite(tx) => {
-            for sums in sums.chunks(ROWS_PER_STATEMENT) {
+            for sums in runs(&sums, ROWS_PER_STATEMENT) {
                 let mut insert = QueryBuilder::new(insert_into(grain));
                 insert.push_values(sums, |mut row, values| {
                     for value in values {
@@ -388,14 +388,22 @@ pub async fn texts(tx: &mut Tx, numbers: &[i64]) -> Result<BTreeMap<i64, String>
     Ok(found)
 }
 
-/// The first and the last quarter that something ran in.
+/// The first quarter that something ran in.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn extent(tx: &mut Tx) -> Result<Option<(i64, i64)>> {
-    const FIRST: &str = "SELECT MIN(slot) FROM usage_quarters";
-    const LAST: &str = "SELECT MAX(slot) FROM usage_quarters";
-    let (first,): (Option<i64>,) = on!(tx, |conn| sqlx::query_as(FIRST).fetch_one(conn).await)?;
-    let (last,): (Option<i64>,) = on!(tx, |conn| sqlx::query_as(LAST).fetch_one(conn).await)?;
-    Ok(first.zip(last))
+pub async fn first_quarter(tx: &mut Tx) -> Result<Option<i64>> {
+    const SQL: &str = "SELECT MIN(slot) FROM usage_quarters";
+    let (first,): (Option<i64>,) = on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await)?;
+    Ok(first)
+}
+
+/// The last quarter that something ran in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_quarter(tx: &mut Tx) -> Result<Option<i64>> {
+    const SQL: &str = "SELECT MAX(slot) FROM usage_quarters";
+    let (last,): (Option<i64>,) = on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await)?;
+    Ok(last)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
+use super::list::runs;
 use super::{Result, Tx, json, on, time};
 use crate::domain::model_id::ModelId;
 use crate::domain::settled::Settlement;
@@ -26,7 +27,7 @@ pub struct Waiting {
 /// # Errors
 /// When the database fails.
 pub async fn insert(tx: &mut Tx, settled: &[Settlement]) -> Result<()> {
-    for rows in settled.chunks(ROWS_PER_STATEMENT) {
+    for rows in runs(settled, ROWS_PER_STATEMENT) {
         on!(tx, |conn| {
             let mut insert = QueryBuilder::new("INSERT INTO settled_changes (model_id, what, since, before, after) ");
             insert.push_values(rows, |mut row, change| {

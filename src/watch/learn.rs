@@ -27,8 +27,8 @@ pub(super) async fn learn(context: &Context, now: DateTime<Utc>) -> Result<usize
     let mut tx = context.db.read().await?;
     let first = match cursor(&mut tx).await? {
         Some(hour) => hour + 1,
-        None => match rollups::extent(&mut tx).await? {
-            Some((quarter, _)) => std::cmp::max(quarter.div_euclid(QUARTERS_PER_HOUR), over - HISTORY_HOURS),
+        None => match rollups::first_quarter(&mut tx).await? {
+            Some(quarter) => std::cmp::max(quarter.div_euclid(QUARTERS_PER_HOUR), over - HISTORY_HOURS),
             None => return Ok(0),
         },
     };

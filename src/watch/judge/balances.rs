@@ -39,8 +39,11 @@ impl Judge<'_> {
             .filter(is_credit)
             .map(|incident| (incident.finding.user.as_deref().unwrap_or_default(), &incident.finding))
             .collect();
-        for (_, finding) in open.iter().filter(|(account, _)| !fresh.iter().any(|fresh| fresh == *account)) {
+        for (_, finding) in open.iter().filter(|(account, _)| !fresh.contains(**account)) {
             self.found.push(plain((*finding).clone()));
+        }
+        if fresh.is_empty() {
+            return Ok(());
         }
         let accounts: Vec<&str> = fresh.iter().map(String::as_str).collect();
         let readings = balances::last_of(&mut self.tx, &accounts).await?;
@@ -74,9 +77,8 @@ impl Judge<'_> {
         }
         let mut floors = directory::low_credit(&mut self.tx, &ids).await?;
         // A platform of three days is not held to seven.
-        let began = rollups::extent(&mut self.tx).await?;
-        let first_day =
-            began.map_or(days.0, |(quarter, _)| std::cmp::max(quarter.div_euclid(QUARTERS_PER_DAY), days.0));
+        let began = rollups::first_quarter(&mut self.tx).await?;
+        let first_day = began.map_or(days.0, |quarter| std::cmp::max(quarter.div_euclid(QUARTERS_PER_DAY), days.0));
         let elapsed_s = self.picture.now.timestamp() - first_day * 86_400;
         let mut accounts = BTreeMap::new();
         for id in ids {

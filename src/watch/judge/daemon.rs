@@ -30,7 +30,7 @@ impl Judge<'_> {
 
     /// The time since the last execution, once it is long.
     async fn silence(&mut self, rule: &Settings) -> store::Result<Option<account::Silence>> {
-        let Some((_, last)) = rollups::extent(&mut self.tx).await? else { return Ok(None) };
+        let Some(last) = rollups::last_quarter(&mut self.tx).await? else { return Ok(None) };
         let lasts = TimeDelta::seconds(self.picture.now.timestamp() - (last + 1) * QUARTER_S);
         if lasts.as_seconds_f64() < rule.threshold * 3600.0 {
             return Ok(None);

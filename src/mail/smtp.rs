@@ -1,7 +1,9 @@
 //! Connections to an SMTP server, each used for many mails while there are some.
 //!
-//! They are made without Nagle's algorithm: the client writes the end of a mail by itself, and that would wait for the
-//! server's delayed acknowledgement of what is before it, some 40 ms a mail.
+//! A mail takes two turns where the server allows it: sender, recipient and the wish to send travel together (RFC 2920),
+//! and then the mail.
+
+mod stream;
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -10,9 +12,10 @@ use lettre::Message;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls};
-use lettre::transport::smtp::commands::{Data, Mail, Noop, Rcpt};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Noop, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
-use tokio::net::TcpStream;
+
+use self::stream::Gathering;
 
 /// Where mails are handed over, and how.
 pub(super) struct Server {
@@ -42,7 +45,14 @@ pub(super) enum Failure {
 /// The connections to a server that are not in use. Who drops a delivery half way closes its connection.
 pub(super) struct Pool {
     server: Server,
-    idle: Mutex<Vec<AsyncSmtpConnection>>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// One that is ready for a mail.
+struct Connection {
+    smtp: AsyncSmtpConnection,
+    /// The server reads on before it has answered.
+    pipelines: bool,
 }
 
 impl fmt::Debug for Pool {
@@ -66,7 +76,7 @@ impl Pool {
                 Ok(())
             }
             Err(error) => {
-                connection.abort().await;
+                connection.close().await;
                 Err(error.into())
             }
         }
@@ -75,8 +85,8 @@ impl Pool {
     /// Greets the server, logs in, and takes leave.
     pub(super) async fn probe(&self) -> Result<(), Failure> {
         let mut connection = self.connect().await?;
-        let answered = connection.command(Noop).await;
-        connection.abort().await;
+        let answered = connection.smtp.command(Noop).await;
+        connection.smtp.abort().await;
         answered?;
         Ok(())
     }
@@ -85,48 +95,72 @@ impl Pool {
     pub(super) async fn hang_up(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         for mut connection in idle {
-            connection.abort().await;
+            connection.smtp.abort().await;
         }
     }
 
     /// A connection on which the server has taken the sender. One that was used before may have been closed since:
     /// nothing of this mail has been handed over then, so another is as good.
-    async fn begin(&self, message: &Message, bytes: &[u8]) -> Result<AsyncSmtpConnection, Failure> {
+    async fn begin(&self, message: &Message, bytes: &[u8]) -> Result<Connection, Failure> {
         loop {
             let used = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some(mut connection) = used else { break };
-            if connection.command(mail(&connection, message, bytes)?).await.is_ok() {
+            if connection.smtp.command(opening(&connection, message, bytes)?).await.is_ok() {
                 return Ok(connection);
             }
         }
         let mut connection = self.connect().await?;
-        connection.command(mail(&connection, message, bytes)?).await?;
+        connection.smtp.command(opening(&connection, message, bytes)?).await?;
         Ok(connection)
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
+    async fn connect(&self) -> Result<Connection, Failure> {
         let Server { host, port, hello, tls, credentials } = &self.server;
         let address = (host.trim_matches(['[', ']']), *port);
-        let mut connection = if let Tls::Wrapper(parameters) = tls {
+        let mut smtp = if let Tls::Wrapper(parameters) = tls {
             // Only the client itself can begin with TLS.
             AsyncSmtpConnection::connect_tokio1(address, None, hello, Some(parameters.clone()), None).await?
         } else {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            let stream = Gathering::connect(address).await?;
             AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello).await?
         };
         match tls {
-            Tls::Opportunistic(parameters) if connection.can_starttls() => {
-                connection.starttls(parameters.clone(), hello).await?;
+            Tls::Opportunistic(parameters) if smtp.can_starttls() => {
+                smtp.starttls(parameters.clone(), hello).await?;
             }
-            Tls::Required(parameters) => connection.starttls(parameters.clone(), hello).await?,
+            Tls::Required(parameters) => smtp.starttls(parameters.clone(), hello).await?,
             Tls::None | Tls::Opportunistic(_) | Tls::Wrapper(_) => {}
         }
+        // Of what the server offers, the client keeps only what it uses itself.
+        let offers = smtp.command(Ehlo::new(hello.clone())).await;
+        let pipelines =
+            offers.is_ok_and(|offers| offers.message().any(|offer| offer.eq_ignore_ascii_case("PIPELINING")));
         if let Some(credentials) = credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+            smtp.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
-        Ok(connection)
+        Ok(Connection { smtp, pipelines })
     }
+}
+
+impl Connection {
+    /// Takes leave, unless the server may be waiting for a mail, whose beginning that would be.
+    async fn close(mut self) {
+        if !self.pipelines {
+            self.smtp.abort().await;
+        }
+    }
+}
+
+/// What begins a mail, as far as it travels before the first answer.
+fn opening(connection: &Connection, message: &Message, bytes: &[u8]) -> Result<String, Failure> {
+    let mut commands = mail(&connection.smtp, message, bytes)?.to_string();
+    if connection.pipelines {
+        for recipient in message.envelope().to() {
+            commands += &Rcpt::new(recipient.clone(), Vec::new()).to_string();
+        }
+        commands += &Data.to_string();
+    }
+    Ok(commands)
 }
 
 /// The command that begins a mail, which asks for what the mail needs.
@@ -146,10 +180,20 @@ fn mail(connection: &AsyncSmtpConnection, message: &Message, bytes: &[u8]) -> Re
     Ok(Mail::new(envelope.from().cloned(), parameters))
 }
 
-async fn hand_over(connection: &mut AsyncSmtpConnection, message: &Message, bytes: &[u8]) -> Result<(), SmtpError> {
+/// Goes on behind the answer to the sender.
+async fn hand_over(connection: &mut Connection, message: &Message, bytes: &[u8]) -> Result<(), SmtpError> {
+    let Connection { smtp, pipelines } = connection;
     for recipient in message.envelope().to() {
-        connection.command(Rcpt::new(recipient.clone(), Vec::new())).await?;
+        if *pipelines {
+            smtp.read_response().await?;
+        } else {
+            smtp.command(Rcpt::new(recipient.clone(), Vec::new())).await?;
+        }
     }
-    connection.command(Data).await?;
-    connection.message(bytes).await.map(drop)
+    if *pipelines {
+        smtp.read_response().await?;
+    } else {
+        smtp.command(Data).await?;
+    }
+    smtp.message(bytes).await.map(drop)
 }

@@ -69,6 +69,15 @@ async fn what_the_server_takes_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_one_command_at_a_time_is_given_one() {
+    let (world, server) = waiting(3).await;
+    server.wants_one_by_one();
+    server.fail(&[Fault::Rcpt("550 no such user")]);
+    assert_eq!(world.deliver().await, 3);
+    assert_eq!(server.message_ids(), ["<m1@x>", "<m2@x>"]);
+}
+
+#[tokio::test]
 async fn a_connection_that_the_server_closed_between_mails_costs_no_attempt() {
     let (world, server) = waiting(4).await;
     server.fail(&[Fault::Leave, Fault::Leave]);

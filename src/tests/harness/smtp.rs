@@ -1,6 +1,7 @@
 //! An SMTP server that takes mails, or fails as it is told to.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -29,6 +30,7 @@ pub(crate) enum Fault {
 pub(crate) struct SmtpServer {
     faults: Arc<Mutex<VecDeque<Fault>>>,
     mails: Arc<Mutex<Vec<String>>>,
+    one_by_one: Arc<AtomicBool>,
 }
 
 impl SmtpServer {
@@ -70,6 +72,11 @@ impl SmtpServer {
         self.faults.lock().unwrap().extend(faults.iter().cloned());
     }
 
+    /// Offers no pipelining, and refuses what comes before it has answered.
+    pub(crate) fn wants_one_by_one(&self) {
+        self.one_by_one.store(true, Ordering::Relaxed);
+    }
+
     /// Whether mails met every fault there was to meet.
     pub(crate) fn has_met_every_fault(&self) -> bool {
         self.faults.lock().unwrap().is_empty()
@@ -85,10 +92,11 @@ impl SmtpServer {
         let (read, mut write) = tokio::io::split(stream);
         let mut lines = BufReader::new(read).lines();
         write.write_all(b"220 test ready\r\n").await?;
-        let mut fault = None;
+        let (mut fault, one_by_one) = (None, self.one_by_one.load(Ordering::Relaxed));
         while let Some(line) = lines.next_line().await? {
             let verb = line.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
             let reply = match verb.as_str() {
+                _ if one_by_one && !lines.get_ref().buffer().is_empty() => "554 5.5.1 one by one",
                 "MAIL" => {
                     fault = self.faults.lock().unwrap().pop_front();
                     "250 ok"
@@ -118,6 +126,7 @@ impl SmtpServer {
                     }
                 }
                 "QUIT" => "221 bye",
+                "EHLO" if !one_by_one => "250-test\r\n250-PIPELINING\r\n250-AUTH PLAIN\r\n250 SIZE 10000000",
                 "EHLO" => "250-test\r\n250-AUTH PLAIN\r\n250 SIZE 10000000",
                 "AUTH" => "235 welcome",
                 _ => "250 ok",

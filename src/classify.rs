@@ -29,7 +29,7 @@ fn report(reading: &Reading) -> Value {
         "detail": verdict.outcome.detail(),
         "category": advice.category.map(crate::domain::outcome::Category::as_str),
         "retryable": advice.retryable,
-        "retry_after_s": verdict.retry_after_s.or(advice.retry_after_s),
+        "retry_after_s": advice.retry_after_s,
         "charged": failed && usage.cost.is_some_and(NanoUsd::is_positive),
         "message": verdict.message,
         "user_message": failed.then_some(advice.user_message),

@@ -9,6 +9,7 @@ mod ending;
 mod fault;
 mod gather;
 mod json;
+mod loose;
 mod meaning;
 mod openrouter;
 mod retry;
@@ -27,6 +28,7 @@ pub use self::advice::{Advice, advice};
 use self::fault::Fault;
 use self::gather::Gathered;
 use self::json::head;
+use self::loose::{object_within, status_within};
 use self::usage::Tally;
 pub use self::verdict::verdict_of_status;
 use super::provider::Provider;
@@ -34,7 +36,7 @@ use super::reading::{Reading, Usage};
 
 /// How much of a text that is no JSON is looked at.
 const LONGEST_TEXT: usize = 4096;
-/// Where in such a text a status would stand.
+/// Where in half a body its first field stands.
 const LONGEST_PREFIX: usize = 64;
 
 /// What is known beside the body.
@@ -91,7 +93,7 @@ pub fn read_json(value: &Value, hints: &Hints) -> Reading {
     match value {
         Value::Object(_) => gathered.absorb(value, None),
         Value::Array(documents) => documents.iter().for_each(|document| gathered.absorb(document, None)),
-        Value::String(text) => return read_text(text, hints),
+        Value::String(text) => return stream::read(text, hints).unwrap_or_else(|| read_text(text, hints)),
         _ => {}
     }
     gathered.read()
@@ -99,29 +101,21 @@ pub fn read_json(value: &Value, hints: &Hints) -> Reading {
 
 /// Reads what is neither JSON nor an event stream: a page of some proxy, a line of a log, half a body.
 fn read_text(text: &str, hints: &Hints) -> Reading {
-    if let Some(value) = object_within(text) {
-        return read_json(&value, hints);
+    let page = loose::page(text);
+    if let Some((before, value)) = object_within(text).filter(|_| page.is_none()) {
+        let status = hints.status.or_else(|| status_within(before));
+        let headers = [hints.headers, &loose::waits(before)].concat();
+        return read_json(&value, &Hints { status, headers: &headers, ..*hints });
     }
-    let status = hints.status.or_else(|| status_within(head(text, LONGEST_PREFIX)));
+    let said = page.as_deref().unwrap_or(text);
+    let status = hints.status.or_else(|| status_within(said));
     let hints = Hints { status, ..*hints };
     let mut gathered = Gathered::new(&hints, false);
     if !text.is_empty() {
         // Half a body may hold what the model wrote, which must not be taken for an error.
         let is_half = text.starts_with(['{', '[']) && !head(text, LONGEST_PREFIX).contains("\"error\"");
-        let said = if is_half { Value::Null } else { head(text, LONGEST_TEXT).into() };
+        let said = if is_half { Value::Null } else { head(said, LONGEST_TEXT).into() };
         gathered.fault(&Fault::said(&said));
     }
     gathered.read()
-}
-
-/// The object that a text quotes.
-fn object_within(text: &str) -> Option<Value> {
-    let object = text.get(text.find('{')?..=text.rfind('}')?)?;
-    serde_json::from_str(object).ok().filter(Value::is_object)
-}
-
-/// The first number in a text that can be the status of an error.
-fn status_within(text: &str) -> Option<u16> {
-    let mut numbers = text.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(|word| word.parse().ok());
-    numbers.find(|status| (400..600).contains(status))
 }

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::anthropic;
 use super::json::{count, gives, head, items, object, text};
+use super::loose::object_within;
 use super::meaning::of_word;
+use super::{anthropic, verdict};
 
 /// How much of a text is looked at: errors are short, and what is long is a prompt that they repeat.
 const LONGEST: usize = 4096;
@@ -19,13 +20,20 @@ const WORDS: &[&str] = &[
     "/innererror/code",
     "/error_type",
     "/metadata/error_type",
+    "/metadata/failed_routing_step",
     "/code",
     "/type",
     "/status",
     "/name",
 ];
 /// Where statuses stand: some errors have `http_status` in place of `code`.
-const STATUSES: &[&str] = &["/code", "/http_status", "/status", "/status_code"];
+const STATUSES: &[&str] = &["/code", "/http_status", "/status", "/status_code", "/statusCode"];
+/// What says why, whether or not there is a message.
+const REASONS: &[&str] = &["/metadata/reason", "/metadata/limit_source", "/availability/code"];
+/// Where the provider's own word for it stands.
+const PROVIDER_WORDS: &[&str] = &["/metadata/provider_code", "/metadata/provider_error_code"];
+/// So deep is an error looked for in errors: clients wrap a body once more.
+const WRAPS_MAX: usize = 3;
 /// What says that a message is but a wrapping.
 const WRAPPING: &str = "provider returned error";
 
@@ -33,6 +41,8 @@ const WRAPPING: &str = "provider returned error";
 #[derive(Debug)]
 pub(super) struct Fault<'a> {
     error: &'a Value,
+    /// The error's, or that beside it: the skins of Responses and Messages have it there.
+    metadata: Option<&'a Value>,
     around: [&'a Value; 2],
     inner: Option<Value>,
 }
@@ -44,29 +54,32 @@ impl<'a> Fault<'a> {
         let holders = [document, body].into_iter().chain(items(document, "choices"));
         let errors = holders.filter_map(|holder| holder.get("error")).chain(items(document, "errors"));
         let itself = Some(document).filter(|document| is_error(document, failed));
-        let error = errors.chain(itself).find(|error| gives(error))?;
-        Some(Self { error, around: [document, body], inner: inner(error) })
+        let error = unwrapped(errors.chain(itself).find(|error| gives(error))?);
+        // A whole answer of the Responses skin has the caller's own.
+        let beside = || document.get("metadata").filter(|_| document.get("object").is_none());
+        let metadata = error.get("metadata").or_else(beside).filter(|metadata| metadata.is_object());
+        Some(Self { error, metadata, around: [document, body], inner: metadata.and_then(|found| inner(error, found)) })
     }
 
     /// A bare text.
     pub(super) fn said(text: &'a Value) -> Self {
-        Self { error: text, around: [text, text], inner: None }
+        Self { error: text, metadata: None, around: [text, text], inner: None }
     }
 
     /// The machine words of the error itself, the most telling first.
     pub(super) fn words(&self) -> impl Iterator<Item = &str> {
-        words(self.error).chain(self.around.iter().filter_map(|value| text(value, "error_type")))
+        words(|place| self.at(place)).chain(self.around.iter().filter_map(|value| text(value, "error_type")))
     }
 
     /// The machine words of the upstream error.
     pub(super) fn inner_words(&self) -> impl Iterator<Item = &str> {
-        let provider_code = self.error.pointer("/metadata/provider_code").and_then(Value::as_str);
-        provider_code.into_iter().chain(self.inner.iter().flat_map(words))
+        let provider = PROVIDER_WORDS.iter().filter_map(|place| self.at(place)?.as_str());
+        provider.chain(self.inner.iter().flat_map(|inner| words(|place| inner.pointer(place))))
     }
 
-    /// The HTTP status that the error itself gives.
+    /// The HTTP status that the error itself gives, or what it came in.
     pub(super) fn status(&self) -> Option<u16> {
-        status(self.error)
+        status(self.error).or_else(|| status(self.around[0]))
     }
 
     /// The HTTP status that the upstream error gives.
@@ -77,7 +90,9 @@ impl<'a> Fault<'a> {
     /// All that it says, words included (an unknown word still has parts that tell), in lower case.
     pub(super) fn text(&self) -> String {
         let messages = [message(self.error), self.raw(), self.inner.as_ref().and_then(message)];
-        let said = messages.into_iter().flatten().chain(self.words()).chain(self.inner_words());
+        let ineligible = self.metadata.map_or(&[][..], |metadata| items(metadata, "ineligibility_reasons"));
+        let ineligible = ineligible.iter().filter_map(|endpoint| text(endpoint, "reason"));
+        let said = messages.into_iter().flatten().chain(self.words()).chain(self.inner_words()).chain(ineligible);
         said.map(|part| head(part, LONGEST).to_lowercase()).collect::<Vec<_>>().join("\n")
     }
 
@@ -90,12 +105,26 @@ impl<'a> Fault<'a> {
 
     /// Who failed, by name.
     pub(super) fn provider_name(&self) -> Option<&str> {
-        self.error.get("metadata").and_then(|metadata| text(metadata, "provider_name"))
+        text(self.metadata?, "provider_name")
     }
 
     /// A field of the error.
     pub(super) fn at(&self, place: &str) -> Option<&Value> {
-        self.error.pointer(place)
+        match place.strip_prefix("/metadata") {
+            Some(within) => self.metadata?.pointer(within),
+            None => self.error.pointer(place),
+        }
+    }
+
+    /// The upstream error.
+    pub(super) fn inner(&self) -> Option<&Value> {
+        self.inner.as_ref()
+    }
+
+    /// Whether it quotes a provider that OpenRouter pays from its own purse.
+    pub(super) fn is_at_openrouters_expense(&self) -> bool {
+        let theirs = self.at("/metadata/is_byok").is_some_and(|own_key| *own_key == Value::Bool(false));
+        theirs && is_wrapping(self.error) && self.at("/metadata/raw").is_some_and(gives)
     }
 
     /// Whether the input was flagged by moderation.
@@ -116,10 +145,12 @@ impl<'a> Fault<'a> {
 
     /// Whether it speaks of a provider behind OpenRouter. Rate-limit headers accompany its own limits only.
     pub(super) fn is_upstream(&self) -> bool {
-        let places = ["/metadata/provider_code", "/metadata/raw", "/metadata/previous_errors"];
-        let quotes = places.iter().any(|place| self.at(place).is_some_and(gives));
+        let places = PROVIDER_WORDS.iter().chain(&["/metadata/raw", "/metadata/previous_errors"]);
+        let quotes = places.into_iter().any(|place| self.at(place).is_some_and(gives));
         let names = self.provider_name().is_some() || self.at("/metadata/is_byok").is_some();
-        (quotes || names) && self.at("/metadata/headers").is_none()
+        let headers = self.at("/metadata/headers").and_then(Value::as_object);
+        let is_limit = |name: &String| name.to_ascii_lowercase().starts_with("x-ratelimit");
+        (quotes || names) && !headers.is_some_and(|headers| headers.keys().any(is_limit))
     }
 
     /// Whether it has what only OpenRouter puts into errors.
@@ -135,16 +166,34 @@ impl<'a> Fault<'a> {
     }
 
     fn raw(&self) -> Option<&str> {
-        self.error.get("metadata").and_then(|metadata| text(metadata, "raw"))
+        text(self.metadata?, "raw")
     }
 }
 
+/// The error that clients wrapped in others.
+fn unwrapped(error: &Value) -> &Value {
+    fn deeper(outer: &Value) -> Option<&Value> {
+        object(outer, "error").filter(|_| message(outer).is_none())
+    }
+    std::iter::successors(Some(error), |outer| deeper(outer)).take(WRAPS_MAX).last().unwrap_or(error)
+}
+
 /// Whether an object without an `error` is one: an error event, an error object alone or, if it is known to have
-/// failed, whatever has a message.
+/// failed, whatever has a message. Events of other names are none, whatever they say.
 fn is_error(document: &Value, failed: bool) -> bool {
-    let marks = ["code", "type", "error_type", "http_status", "metadata", "availability"];
-    let said = message(document).is_some();
-    said && (failed || marks.iter().any(|mark| document.get(mark).is_some()))
+    let has = |marks: &[&str]| marks.iter().any(|mark| document.pointer(mark).is_some_and(|mark| !mark.is_null()));
+    if message(document).is_none() {
+        return has(REASONS) && !has(&["/object", "/choices"]);
+    }
+    let kind = text(document, "type");
+    let is_event = kind.is_some_and(|kind| kind.contains('.') && !names_error(kind));
+    let marked = has(&["/code", "/error_type", "/http_status", "/metadata", "/availability"]);
+    failed || !is_event && (marked || kind.is_some_and(names_error))
+}
+
+fn names_error(kind: &str) -> bool {
+    let lower = kind.to_lowercase();
+    ["error", "exception", "failed"].iter().any(|part| lower.contains(part)) || of_word(verdict::WORDS, kind).is_some()
 }
 
 fn message(error: &Value) -> Option<&str> {
@@ -156,11 +205,11 @@ fn is_wrapping(error: &Value) -> bool {
     message(error).is_none_or(|message| message.to_lowercase().contains(WRAPPING))
 }
 
-fn words(error: &Value) -> impl Iterator<Item = &str> {
-    let retryable = error.pointer("/availability/retryable").and_then(Value::as_bool).unwrap_or(false);
-    let said = WORDS.iter().filter_map(|place| error.pointer(place).and_then(Value::as_str));
+fn words<'v>(at: impl Fn(&str) -> Option<&'v Value>) -> impl Iterator<Item = &'v str> {
+    let retryable = at("/availability/retryable").and_then(Value::as_bool).unwrap_or(false);
+    let said: Vec<&str> = WORDS.iter().filter_map(|place| at(place)?.as_str()).collect();
     // New availability codes come without notice; `retryable` holds for them too.
-    said.chain(retryable.then_some("temporarily_unavailable"))
+    said.into_iter().chain(retryable.then_some("temporarily_unavailable"))
 }
 
 fn status(error: &Value) -> Option<u16> {
@@ -169,17 +218,23 @@ fn status(error: &Value) -> Option<u16> {
 }
 
 /// The upstream error behind a wrapping: quoted as JSON in `metadata.raw`, else the last attempt's.
-fn inner(error: &Value) -> Option<Value> {
-    let metadata = error.get("metadata")?;
+fn inner(error: &Value, metadata: &Value) -> Option<Value> {
     let raw = match metadata.get("raw") {
-        Some(Value::String(raw)) if raw.len() <= LONGEST_RAW => {
-            serde_json::from_str(raw.trim().trim_start_matches("data:")).ok()
-        }
+        Some(Value::String(raw)) if raw.len() <= LONGEST_RAW => quoted(raw),
         Some(Value::Object(_)) => metadata.get("raw").cloned(),
         _ => None,
     };
     let raw = raw.map(|raw| raw.get(0).cloned().unwrap_or(raw)).filter(Value::is_object);
-    let raw = raw.map(|raw| object(&raw, "error").cloned().unwrap_or(raw));
+    let raw = raw.map(|raw| unwrapped(object(&raw, "error").unwrap_or(&raw)).clone());
     let attempt = || items(metadata, "previous_errors").last().filter(|_| is_wrapping(error)).cloned();
     raw.or_else(attempt)
+}
+
+/// JSON in a text: all of it, quoted once more, or behind words or the fields of an event stream.
+fn quoted(raw: &str) -> Option<Value> {
+    match serde_json::from_str(raw.trim()) {
+        Ok(Value::String(again)) => serde_json::from_str(&again).ok(),
+        Ok(value) => Some(value),
+        Err(_) => object_within(raw).map(|(_, object)| object),
+    }
 }

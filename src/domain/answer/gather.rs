@@ -38,8 +38,8 @@ const PRODUCE: &[&str] = &[
     "images",
 ];
 /// Where a body has it, as a text or a list: Messages, Responses, embeddings and images, rerank, transcriptions,
-/// videos.
-const ANSWERS: &[&str] = &["content", "output", "data", "results", "text", "unsigned_urls"];
+/// videos; and the events that end the streams of images and speech.
+const ANSWERS: &[&str] = &["content", "output", "data", "results", "text", "unsigned_urls", "b64_json", "audio"];
 
 /// The documents so far.
 #[derive(Debug)]
@@ -96,6 +96,10 @@ impl<'a> Gathered<'a> {
         self.reading.verdict = Some(verdict);
         if !served {
             self.reading.served_by = fault.provider_name().map(str::to_owned);
+        }
+        if self.reading.model.is_none() {
+            let model = fault.at("/metadata/model_slug").and_then(Value::as_str);
+            self.reading.model = model.map(str::to_owned);
         }
     }
 

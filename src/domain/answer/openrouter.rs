@@ -65,8 +65,16 @@ const GONE: &[u16] = &[400, 404, 410];
 const NOBODY: &[u16] = &[400, 404, 503];
 const BLOCKED: &[u16] = &[400, 403, 404];
 
-/// Texts seen in answers, for those that carry no word: the first that fits counts.
+/// Texts seen in answers, for those that carry no word: the first that fits counts. What is said of a field of the
+/// request comes first: its name may sound like anything.
 pub(super) const PHRASES: &[Phrase] = &[
+    (&[400, 422], &["unknown parameter"], Outcome::InvalidRequest),
+    (&[400, 422], &["not permitted"], Outcome::InvalidRequest),
+    (&[400, 422], &["invalid tool"], Outcome::InvalidRequest),
+    (&[400, 422], &["guardrailconfig"], Outcome::InvalidRequest),
+    (&[400, 422], &["is no longer supported with this model"], Outcome::InvalidRequest),
+    (&[400, 404], &["previous response"], Outcome::InvalidRequest),
+    (&[400, 404], &["file", "not found"], Outcome::InvalidRequest),
     (&[402], &["can only afford"], Outcome::TooLarge),
     (&[402], &["fewer max_tokens"], Outcome::TooLarge),
     (&[402], &["prompt tokens limit exceeded"], Outcome::TooLarge),
@@ -74,12 +82,17 @@ pub(super) const PHRASES: &[Phrase] = &[
     (REFUSED, &["key limit"], Outcome::KeyLimit),
     (REFUSED, &["key_limit"], Outcome::KeyLimit),
     (REFUSED, &["api key", "spend"], Outcome::KeyLimit),
+    (REFUSED, &["api key", "limit exceeded"], Outcome::KeyLimit),
     (&[402, 403, 429], &["workspace", "budget"], Outcome::WorkspaceBudget),
     (REFUSED, &["budget", "exceeded"], Outcome::WorkspaceBudget),
+    (REFUSED, &["organization", "spending limit"], Outcome::WorkspaceBudget),
     (&[400, 403, 429], &["insufficient credits"], Outcome::NoBalance),
     (BLOCKED, &["data policy"], Outcome::ForbiddenPrivacy),
     (BLOCKED, &["data retention"], Outcome::ForbiddenPrivacy),
-    (BLOCKED, &["privacy"], Outcome::ForbiddenPrivacy),
+    (BLOCKED, &["settings/privacy"], Outcome::ForbiddenPrivacy),
+    (BLOCKED, &["privacy settings"], Outcome::ForbiddenPrivacy),
+    (BLOCKED, &["training violation"], Outcome::ForbiddenPrivacy),
+    (BLOCKED, &["zdr-violation"], Outcome::ForbiddenPrivacy),
     (BLOCKED, &["guardrail"], Outcome::ForbiddenGuardrail),
     (&[400, 403], &["request blocked"], Outcome::ForbiddenGuardrail),
     (&[400, 403], &["prompt injection"], Outcome::ForbiddenGuardrail),
@@ -91,6 +104,8 @@ pub(super) const PHRASES: &[Phrase] = &[
     (GONE, &["free", "paid version"], Outcome::FreeEnded),
     (GONE, &["not a valid model"], Outcome::ModelNotFound),
     (GONE, &["was a stealth model"], Outcome::ModelDeprecated),
+    (GONE, &["testing period has ended"], Outcome::ModelDeprecated),
+    (&[404, 410], &["removed by the provider"], Outcome::ModelDeprecated),
     (&[404, 410], &["deprecated"], Outcome::ModelDeprecated),
     (NOBODY, &["no endpoints"], Outcome::NoEndpoints),
     (NOBODY, &["no allowed providers"], Outcome::NoEndpoints),

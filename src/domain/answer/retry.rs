@@ -1,13 +1,25 @@
 //! How long a provider asks to wait.
 
-use chrono::{DateTime, Days, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use super::Hints;
 use super::fault::Fault;
+use super::json::{items, text};
 use crate::domain::outcome::Outcome;
 
 /// What comes before a wait in a message, in lower case.
-const BEFORE_WAIT: &[&str] = &["retry after ", "try again in ", "retry in "];
+const BEFORE_WAIT: &[&str] = &["retry after ", "try again in ", "retry in ", "please wait "];
+/// Where an error says it, in seconds.
+const STATED: &[&str] = &[
+    "/availability/retry_after",
+    "/retry_after",
+    "/metadata/retry_after",
+    "/metadata/retry_after_seconds",
+    "/retry_after_seconds",
+];
+/// Up to this, the number of a reset is a wait and not a time.
+const WAIT_UNTIL: i64 = 100_000_000;
 /// Beyond this, a number is a time in milliseconds and not in seconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 /// Longer waits are mistakes.
@@ -16,9 +28,11 @@ const LONGEST: f64 = 32.0 * 86_400.0;
 /// The wait in seconds: what the error says, then the headers, then (for limits on rates) when the limit starts anew
 /// or what the message says. The free models' day ends at 00:00 UTC.
 pub(super) fn wait(outcome: Outcome, fault: &Fault, said: &str, hints: &Hints) -> Option<u64> {
-    let stated = ["/availability/retry_after", "/retry_after", "/metadata/retry_after"];
-    let stated = stated.iter().find_map(|place| seconds(&fault.at(place)?.to_string()));
-    let asked = stated.or_else(|| after_header(&header(fault, hints, "retry-after")?, hints.now));
+    let stated = STATED.iter().find_map(|place| seconds(&fault.at(place)?.to_string()));
+    let after = || after_header(&header(fault, hints, "retry-after")?, hints.now);
+    let after_ms =
+        || header(fault, hints, "retry-after-ms")?.trim().parse().ok().and_then(|ms: f64| whole(ms / 1000.0));
+    let asked = stated.or_else(after_ms).or_else(after).or_else(|| upstream(fault.inner()?));
     if asked.is_some() || !is_limit(outcome) {
         return asked;
     }
@@ -26,6 +40,12 @@ pub(super) fn wait(outcome: Outcome, fault: &Fault, said: &str, hints: &Hints) -
     let midnight =
         || hints.now.filter(|_| outcome == Outcome::RateLimitedFreeTier && is_daily(said)).map(until_midnight);
     reset().or_else(midnight).or_else(|| of_text(said))
+}
+
+/// What the upstream error says: as others do, or as Google's `RetryInfo`.
+fn upstream(inner: &Value) -> Option<u64> {
+    let stated = || inner.get("retry_after").and_then(|wait| seconds(&wait.to_string()));
+    items(inner, "details").iter().find_map(|detail| seconds(text(detail, "retryDelay")?)).or_else(stated)
 }
 
 fn is_limit(outcome: Outcome) -> bool {
@@ -56,12 +76,13 @@ fn header(fault: &Fault, hints: &Hints, name: &str) -> Option<String> {
 }
 
 fn after_header(value: &str, now: Option<DateTime<Utc>>) -> Option<u64> {
-    let until = || Some(between(now?, DateTime::parse_from_rfc2822(value.trim()).ok()?.to_utc()));
+    let until = || between(now?, DateTime::parse_from_rfc2822(value.trim()).ok()?.to_utc());
     seconds(value).or_else(until)
 }
 
 fn seconds(value: &str) -> Option<u64> {
-    value.trim().trim_matches('"').parse().ok().and_then(whole)
+    let value = value.trim().trim_matches('"');
+    value.parse().ok().or_else(|| duration(&value.to_ascii_lowercase())).and_then(whole)
 }
 
 /// Whole seconds, rounded up.
@@ -70,36 +91,50 @@ fn whole(seconds: f64) -> Option<u64> {
     (0.0..=LONGEST).contains(&seconds).then(|| seconds.ceil() as u64)
 }
 
-/// From `X-RateLimit-Reset`, in milliseconds since 1970; seconds are understood too.
+/// From `X-RateLimit-Reset`, in milliseconds since 1970; seconds are understood too, and seconds from now on.
 fn until_reset(value: &str, now: DateTime<Utc>) -> Option<u64> {
     let at: i64 = value.trim().parse().ok()?;
+    if at < WAIT_UNTIL {
+        return seconds(value);
+    }
     let at = if at < MILLISECONDS_FROM { DateTime::from_timestamp(at, 0) } else { DateTime::from_timestamp_millis(at) };
-    Some(between(now, at?))
+    between(now, at?)
 }
 
 fn until_midnight(now: DateTime<Utc>) -> u64 {
     let tomorrow = now.date_naive().checked_add_days(Days::new(1));
-    tomorrow.map_or(0, |day| between(now, day.and_time(NaiveTime::MIN).and_utc()))
+    tomorrow.and_then(|day| between(now, day.and_time(NaiveTime::MIN).and_utc())).unwrap_or(0)
 }
 
 /// Whole seconds from one time to another, rounded up; none if it has passed.
-fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
-    let milliseconds = to.signed_duration_since(from).num_milliseconds();
-    u64::try_from(milliseconds).unwrap_or(0).div_ceil(1000)
+fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<u64> {
+    whole(std::cmp::max(to.signed_duration_since(from), TimeDelta::zero()).as_seconds_f64())
 }
 
 /// The wait in a message: `try again in 6m0s`, `retry after 40 seconds`, `retry in 6.15s`.
 fn of_text(said: &str) -> Option<u64> {
     let (_, after) = BEFORE_WAIT.iter().find_map(|before| said.split_once(before))?;
-    let end = after.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = after.split_at(end);
-    let number: f64 = number.parse().ok()?;
-    let unit = match unit.trim_start() {
-        unit if unit.starts_with("ms") || unit.starts_with("milli") => 0.001,
-        unit if unit.starts_with('s') => 1.0,
-        unit if unit.starts_with('m') => 60.0,
-        unit if unit.starts_with('h') => 3600.0,
-        _ => return None,
-    };
-    whole(number * unit)
+    duration(after).and_then(whole)
+}
+
+/// The seconds of `1h2m3.5s`, `40 seconds` or `850ms`, at the beginning of a text in lower case.
+fn duration(text: &str) -> Option<f64> {
+    let (mut rest, mut sum) = (text, None);
+    while let Some(end) = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0) {
+        let (number, behind) = rest.split_at(end);
+        let unit = behind.trim_start();
+        let letters = unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len());
+        let seconds = match &unit[..letters] {
+            unit if unit.starts_with("ms") || unit.starts_with("milli") => 0.001,
+            unit if unit.starts_with('s') => 1.0,
+            unit if unit.starts_with('m') => 60.0,
+            unit if unit.starts_with('h') => 3600.0,
+            unit if unit.starts_with('d') => 86_400.0,
+            _ => break,
+        };
+        let Ok(number) = number.parse::<f64>() else { break };
+        sum = Some(sum.unwrap_or(0.0) + number * seconds);
+        rest = &unit[letters..];
+    }
+    sum
 }

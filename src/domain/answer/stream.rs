@@ -10,18 +10,21 @@ use crate::domain::reading::Reading;
 /// lines between events may be missing, as may `data:` before JSON.
 pub(super) fn read(transcript: &str, hints: &Hints) -> Option<Reading> {
     let mut gathered = Gathered::new(hints, true);
-    let mut events = Events { transcript: false, event: None, data: String::new() };
+    let mut events = Events { transcript: false, bare: 0, event: None, data: String::new() };
     for line in transcript.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
         events.line(line, &mut gathered);
     }
     events.dispatch(&mut gathered);
-    events.transcript.then(|| gathered.read())
+    // One object alone is a body behind some other text.
+    (events.transcript || events.bare > 1).then(|| gathered.read())
 }
 
 /// The event that is being put together.
 struct Events<'a> {
     /// Whether anything was an event stream's.
     transcript: bool,
+    /// Lines that are objects, without `data:`.
+    bare: usize,
     event: Option<&'a str>,
     data: String,
 }
@@ -39,7 +42,7 @@ impl<'a> Events<'a> {
         } else if line.starts_with(':') {
             self.transcript = true;
         } else if line.starts_with('{') {
-            self.transcript |= self.document(line, gathered);
+            self.bare += usize::from(self.document(line, gathered));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Small answers of every kind, and what is to be read off them.
 
+mod wrapped;
+
 use chrono::TimeZone;
 use proptest::prelude::*;
 use serde_json::json;

@@ -35,6 +35,11 @@ const REASONING: Places = &[
     "/reasoning_tokens",
 ];
 
+const UPSTREAM_CHAT: Places =
+    &["/cost_details/upstream_inference_prompt_cost", "/cost_details/upstream_inference_completions_cost"];
+const UPSTREAM_RESPONSES: Places =
+    &["/cost_details/upstream_inference_input_cost", "/cost_details/upstream_inference_output_cost"];
+
 /// The usage of a chat answer as most of them write it, read without a tree of values between.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,9 +146,16 @@ impl Tally {
     /// The charge, which is everything unless the user's own provider key was used: then the provider charges
     /// `upstream_inference_cost` beside it. Without `is_byok` that field merely repeats a part of the charge.
     fn cost(&self) -> Option<NanoUsd> {
-        let own_key = self.0.get("is_byok").and_then(Value::as_bool).unwrap_or(false);
-        let upstream = if own_key { self.dollars("/cost_details/upstream_inference_cost") } else { None };
+        let own_key = self.0.get("is_byok").is_some_and(|own| *own == true || *own == "true");
+        let upstream = if own_key { self.upstream() } else { None };
         self.dollars("/cost").into_iter().chain(upstream).reduce(|charge, upstream| charge + upstream)
+    }
+
+    /// What the provider charges: in all, or else in parts.
+    fn upstream(&self) -> Option<NanoUsd> {
+        let parts = |places: &[&str]| places.iter().filter_map(|place| self.dollars(place)).reduce(|a, b| a + b);
+        let whole = self.dollars("/cost_details/upstream_inference_cost");
+        whole.or_else(|| parts(UPSTREAM_CHAT)).or_else(|| parts(UPSTREAM_RESPONSES))
     }
 
     fn dollars(&self, place: &str) -> Option<NanoUsd> {
@@ -240,6 +252,9 @@ mod tests {
         check(json!({"cost": 0.001, "is_byok": true, "cost_details": upstream}), Some(1_200_000));
         check(json!({"cost": null, "is_byok": true, "cost_details": upstream}), Some(200_000));
         check(json!({"cost": 0, "is_byok": true, "cost_details": null}), Some(0));
+        let parts = json!({"upstream_inference_cost": null, "upstream_inference_prompt_cost": 0.0001,
+            "upstream_inference_completions_cost": 0.0002});
+        check(json!({"cost": 0, "is_byok": "true", "cost_details": parts}), Some(300_000));
         check(json!({"cost": 9.25e-6}), Some(9250));
         check(json!({"cost": "0.25"}), Some(250_000_000));
         check(json!({"cost": null}), None);

@@ -8,7 +8,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::provider::Provider;
 use crate::domain::reading::Verdict;
 
-const WORDS: &[&[Word]] = &[openrouter::WORDS, anthropic::WORDS, upstream::WORDS];
+pub(super) const WORDS: &[&[Word]] = &[openrouter::WORDS, anthropic::WORDS, upstream::WORDS];
 const PHRASES: &[&[Phrase]] = &[openrouter::PHRASES, anthropic::PHRASES, upstream::PHRASES];
 /// Statuses under which the error inside may know better; 401, 402, 429 and the like are exact already.
 const VAGUE: &[u16] = &[400, 403, 404, 409, 422, 500, 502, 503];
@@ -36,7 +36,11 @@ pub(super) fn bare(outcome: Outcome) -> Verdict {
 /// The verdict on an error. `served` says that a provider was already serving the request.
 pub(super) fn of_fault(fault: &Fault, hints: &Hints, provider: Provider, served: bool) -> Verdict {
     let text = fault.text();
-    let outcome = outcome(fault, &text, hints, provider, served);
+    let mut outcome = outcome(fault, &text, hints, provider, served);
+    // A provider's purse is not the account's.
+    if outcome.name() == Outcome::NoBalance.name() && fault.is_at_openrouters_expense() {
+        outcome = Outcome::UpstreamError;
+    }
     Verdict {
         outcome,
         retry_after_s: retry::wait(outcome, fault, &text, hints),

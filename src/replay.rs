@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
-use rows::Rows;
+use rows::{Rows, Span};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +40,8 @@ use crate::{app, directory};
 const JOBS: [&str; 5] = ["feeds", "notices", "digest", "user_digest", "prune"];
 /// Runs as well once there is something to judge; over lists alone it would have nothing to look at.
 const RULES: &str = "rules";
+/// And so does this: over lists alone it would have nothing to tell.
+const REPORTS: &str = "reports";
 /// Executions that are taken in one transaction.
 const EXECUTIONS_PER_GROUP: usize = 5_000;
 /// A replay has no clock that could call a row's time wrong.
@@ -90,8 +92,8 @@ type Capture = (DateTime<Utc>, PathBuf);
 pub async fn run(options: &Options, config: Config, out: &mut impl Write) -> anyhow::Result<()> {
     let _in_turns = InTurns::begin();
     let mut inputs = Inputs::open(options)?;
+    let Some(start) = inputs.next_at() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
-    let start = inputs.next_at().unwrap_or_default();
     let clock = Arc::new(ManualClock::at(start));
     let context = Arc::new(context(config, folder.path(), Arc::clone(&clock)).await?);
     read_feeds(&context).await?;
@@ -100,9 +102,12 @@ pub async fn run(options: &Options, config: Config, out: &mut impl Write) -> any
         None => directory_of_everything(&inputs.captures)?,
     };
     let imported = directory::import(&context.db, &lines, start).await?;
-    if let Some((line, reason)) = imported.rejected.first() {
-        let name = options.directory.as_deref().unwrap_or(Path::new("the directory")).display();
-        bail!("{name}:{line}: {reason} ({} lines are not usable)", imported.rejected.len());
+    if let (Some((line, reason)), Some(file)) = (imported.rejected.first(), &options.directory) {
+        let said = format!("{}:{line}: {reason} ({} lines are not usable)", file.display(), imported.rejected.len());
+        if imported.accepted == 0 {
+            bail!(said);
+        }
+        complain(&said);
     }
     let mut teller = Teller { context: Arc::clone(&context), format: options.format, last_mail: 0, out };
     play(&context, &clock, &mut inputs, options.until, &mut teller).await?;
@@ -125,11 +130,13 @@ impl Inputs {
         };
         let until = options.until.unwrap_or(DateTime::<Utc>::MAX_UTC);
         let mut captures: VecDeque<Capture> = captures(&options.models)?.into();
+        let last_list = captures.back().map_or(until, |(at, _)| *at);
         captures.retain(|(at, _)| *at <= until);
+        let span = Span { until, last_list };
         Ok(Self {
             captures,
-            executions: options.executions.as_deref().map(|file| Rows::open(file, until, execution)).transpose()?,
-            balances: options.balances.as_deref().map(|file| Rows::open(file, until, balance)).transpose()?,
+            executions: options.executions.as_deref().map(|file| Rows::open(file, span, execution)).transpose()?,
+            balances: options.balances.as_deref().map(|file| Rows::open(file, span, balance)).transpose()?,
         })
     }
 
@@ -144,14 +151,16 @@ impl Inputs {
         self.executions.is_some() || self.balances.is_some()
     }
 
-    #[expect(clippy::print_stderr, reason = "what was left out is for people, beside the output")]
     fn complain(&self) {
         let complaints =
             [self.executions.as_ref().and_then(Rows::complaint), self.balances.as_ref().and_then(Rows::complaint)];
-        for complaint in complaints.into_iter().flatten() {
-            eprintln!("openrouter-monitor: {complaint}");
-        }
+        complaints.iter().flatten().for_each(|complaint| complain(complaint));
     }
+}
+
+#[expect(clippy::print_stderr, reason = "what was left out is for people, beside the output")]
+fn complain(what: &str) {
+    eprintln!("openrouter-monitor: {what}");
 }
 
 /// Reads a row of balances.
@@ -190,7 +199,8 @@ async fn play<W: Write>(
     until: Option<DateTime<Utc>>,
     teller: &mut Teller<'_, W>,
 ) -> anyhow::Result<()> {
-    let names: Vec<&str> = JOBS.into_iter().chain(inputs.has_to_judge().then_some(RULES)).collect();
+    let of_executions = [RULES, REPORTS].into_iter().filter(|_| inputs.has_to_judge());
+    let names: Vec<&str> = JOBS.into_iter().chain(of_executions).collect();
     let runner = Runner::of(Arc::clone(context), &names);
     let mut taker = Taker { context, groups: Groups::new(Arc::clone(context)), market: Market::default() };
     let mut now = inputs.next_at().unwrap_or_default();
@@ -278,6 +288,10 @@ fn captures(folder: &Path) -> anyhow::Result<Vec<Capture>> {
         captures.push((time.and_utc(), file));
     }
     captures.sort();
+    // Those of one second were fetched one after the other.
+    for place in 1..captures.len() {
+        captures[place].0 = std::cmp::max(captures[place].0, captures[place - 1].0 + TimeDelta::milliseconds(1));
+    }
     if captures.is_empty() {
         bail!("--models: there is no list (*.json) in {}", folder.display());
     }

@@ -1,5 +1,7 @@
 //! The platform's users and resources, as it sends them.
 
+mod lenient;
+
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ use super::money::NanoUsd;
 use super::provider::Provider;
 
 /// Longer texts are refused: no name or address needs them, and every mail would carry them.
-const TEXT_MAX: usize = 10_000;
+const TEXT_MAX: usize = 65_536;
 /// Longer ids are refused: they are keys of tables and parts of headers.
 const ID_MAX: usize = 256;
 /// The longest address that SMTP carries.
@@ -31,8 +33,10 @@ pub enum Entry {
 #[serde(rename_all = "snake_case")]
 pub enum Deletion {
     /// A user, with all of their resources.
+    #[serde(deserialize_with = "lenient::id")]
     User(String),
     /// One resource.
+    #[serde(deserialize_with = "lenient::id")]
     Resource(String),
 }
 
@@ -55,9 +59,10 @@ pub struct Limits {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The platform's own id.
+    #[serde(deserialize_with = "lenient::id")]
     pub id: String,
     /// Where mails go; a user without one is counted and never mailed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub email: Option<String>,
     /// How mails address them.
     #[serde(default)]
@@ -78,7 +83,7 @@ pub struct User {
     #[serde(default)]
     pub low_credit_usd: Option<rust_decimal::Decimal>,
     /// Whether they get what admins get.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub admin: bool,
 }
 
@@ -86,19 +91,21 @@ pub struct User {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// The platform's own id.
+    #[serde(deserialize_with = "lenient::id")]
     pub id: String,
     /// Its owner.
+    #[serde(deserialize_with = "lenient::id")]
     pub user: String,
     /// What its owner calls it.
     #[serde(default)]
     pub name: Option<String>,
     /// Who serves it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub provider: Provider,
     /// The model as the platform writes it, suffixes and presets included.
     pub model: String,
     /// What is tried when the model fails, in order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub fallbacks: Vec<String>,
     /// Where its owner can change it.
     #[serde(default)]
@@ -240,6 +247,18 @@ mod tests {
         let Ok(Entry::Resource(resource)) = resource else { panic!("a resource") };
         assert_eq!(resource.rows(), [ModelId::from("a/b"), ModelId::from("c/d")]);
         assert_eq!(Entry::parse(r#"{"delete":{"user":"u1"}}"#), Ok(Entry::Delete(Deletion::User("u1".to_owned()))));
+    }
+
+    #[test]
+    fn nothing_may_be_written_as_null_and_an_id_as_a_number() {
+        let user = Entry::parse(r#"{"user":{"id":7,"email":" ","name":null,"timezone":null,"admin":null}}"#);
+        let expected = User { id: "7".to_owned(), ..User::default() };
+        assert_eq!(user, Ok(Entry::User(expected)));
+        let line = r#"{"resource":{"id":1,"user":7,"model":"a/b","provider":null,"fallbacks":null,"url":null}}"#;
+        let Ok(Entry::Resource(resource)) = Entry::parse(line) else { panic!("a resource") };
+        assert_eq!((resource.id.as_str(), resource.user.as_str()), ("1", "7"));
+        assert_eq!(Entry::parse(r#"{"delete":{"user":7}}"#), Ok(Entry::Delete(Deletion::User("7".to_owned()))));
+        assert!(Entry::parse(r#"{"user":{"id":1.5}}"#).is_err() && Entry::parse(r#"{"user":{"id":null}}"#).is_err());
     }
 
     #[test]

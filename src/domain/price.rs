@@ -189,8 +189,12 @@ impl Override {
     }
 }
 
+/// Fields of an override that are no price.
+const CONDITIONS: [&str; 4] = ["min_prompt_tokens", "utc_start", "utc_end", "utc_days"];
+
 fn price_table(object: &Map<String, Value>, keep: Decimal) -> PriceTable {
-    let prices = object.iter().filter(|(key, value)| *key != "discount" && value.is_string());
+    let is_price = |key: &str| key != "discount" && !CONDITIONS.contains(&key);
+    let prices = object.iter().filter(|(key, _)| is_price(key));
     prices
         .filter_map(|(key, value)| Some((key.clone(), (decimal(value)? * keep).normalize())))
         .filter(|(_, price)| price.is_sign_positive())

@@ -5,17 +5,32 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// A row that is later than the one before it, and than the last list, by more than this is a mistake: the clock would
+/// go there and leave all other rows behind.
+const GAP_MAX: TimeDelta = TimeDelta::days(31);
 
 /// Reads one row; the error says why it cannot be used.
 pub(super) type Parse<T> = fn(&str) -> Result<(DateTime<Utc>, T), String>;
+
+/// When rows are expected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// What happened later is left out.
+    pub(super) until: DateTime<Utc>,
+    /// When the last list was fetched.
+    pub(super) last_list: DateTime<Utc>,
+}
 
 /// The rows of a file, in the order in which they stand.
 pub(super) struct Rows<T> {
     file: PathBuf,
     lines: Lines<BufReader<File>>,
     parse: Parse<T>,
-    until: DateTime<Utc>,
+    span: Span,
+    /// The time of the latest row so far.
+    latest: Option<DateTime<Utc>>,
     number: usize,
     next: Option<(DateTime<Utc>, T)>,
     /// How many could not be used, and what the first of them has wrong.
@@ -24,12 +39,14 @@ pub(super) struct Rows<T> {
 }
 
 impl<T> Rows<T> {
-    /// Opens a file; what happened after `until` is not read.
-    pub(super) fn open(file: &Path, until: DateTime<Utc>, parse: Parse<T>) -> anyhow::Result<Self> {
+    /// Opens a file.
+    pub(super) fn open(file: &Path, span: Span, parse: Parse<T>) -> anyhow::Result<Self> {
         let opened = File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let lines = BufReader::new(opened).lines();
         let file = file.to_owned();
-        let mut rows = Self { file, lines, parse, until, number: 0, next: None, unusable: 0, first_unusable: None };
+        let (number, unusable) = (0, 0);
+        let mut rows =
+            Self { file, lines, parse, span, latest: None, number, next: None, unusable, first_unusable: None };
         rows.advance()?;
         Ok(rows)
     }
@@ -67,15 +84,27 @@ impl<T> Rows<T> {
                 continue;
             }
             match (self.parse)(&line) {
-                Ok((at, _)) if at > self.until => break,
-                Ok(row) => self.next = Some(row),
-                Err(reason) => {
-                    self.unusable += 1;
-                    let number = self.number;
-                    self.first_unusable.get_or_insert_with(|| format!("the first is in line {number}: {reason}"));
+                Ok((at, _)) if at > self.span.until => {}
+                Ok((at, _)) if self.is_far_off(at) => {
+                    self.refuse(&format!("at: {at} is more than {} days after all else", GAP_MAX.num_days()));
                 }
+                Ok(row) => {
+                    self.latest = std::cmp::max(self.latest, Some(row.0));
+                    self.next = Some(row);
+                }
+                Err(reason) => self.refuse(&reason),
             }
         }
         Ok(())
+    }
+
+    fn is_far_off(&self, at: DateTime<Utc>) -> bool {
+        at - self.latest.map_or(self.span.last_list, |latest| std::cmp::max(latest, self.span.last_list)) > GAP_MAX
+    }
+
+    fn refuse(&mut self, reason: &str) {
+        self.unusable += 1;
+        let number = self.number;
+        self.first_unusable.get_or_insert_with(|| format!("the first is in line {number}: {reason}"));
     }
 }

@@ -36,6 +36,7 @@ mod process;
 mod pull;
 mod real_smtp;
 mod replacement;
+mod replay;
 mod reports;
 mod rules;
 mod scheduling;

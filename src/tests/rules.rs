@@ -287,6 +287,37 @@ async fn a_cap_is_told_once_a_level_and_a_day() {
 }
 
 #[tokio::test]
+async fn a_cap_of_a_month_is_told_once_a_level_whoever_rests_between() {
+    let mut world = World::new().await;
+    let limits =
+        json!({"id": "u", "email": "u@platform.example", "monthly_limit_usd": 100, "timezone": "America/Los_Angeles"});
+    world.directory(&[json!({"user": limits})]).await;
+    // The last is spent in the night after the month's last day of UTC, which is its evening there.
+    world.clock.set(at("2026-06-24T12:00:00Z"));
+    let mut seen = 0;
+    let budget = [to_user("budget")];
+    for (wait_hours, spends, expected) in [
+        (1, 48.0, &[][..]),
+        (1, 3.0, &budget[..]),
+        (24, 0.0, &[]),
+        (48, 0.0, &[]),
+        (24 + 61, 1.0, &[]),
+        (3, 30.0, &budget[..]),
+        (3, 0.0, &[]),
+    ] {
+        if spends > 0.0 {
+            Runs::of(&world).ran("u", 1, 3, &usd(spends)).take().await;
+        }
+        evaluate_after(&mut world, 5).await;
+        let told: Vec<String> =
+            told(&world, &mut seen).await.into_iter().filter(|told| told.starts_with("budget")).collect();
+        assert_eq!(told, expected, "after {spends} at {}", world.context.now());
+        world.clock.advance(TimeDelta::hours(wait_hours));
+        world.run("rules").await;
+    }
+}
+
+#[tokio::test]
 async fn a_month_that_costs_more_than_it_brings() {
     let mut world = working().await;
     let w = json!({"user": {"id": "w", "email": "w@platform.example", "plan_usd_per_month": 9}});

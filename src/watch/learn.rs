@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 
 use crate::domain::money::NanoUsd;
 use crate::domain::rollup::{Key, Measures};
@@ -71,7 +71,7 @@ async fn learn_hour(tx: &mut Tx, hour: i64) -> Result<(), Error> {
 
 async fn learn_day(tx: &mut Tx, day: i64) -> Result<(), Error> {
     let lines = rollups::lines(tx, Grain::Days, (day, day + 1), None).await?;
-    let month = month_of(day);
+    let month = month_of_date(DateTime::UNIX_EPOCH.date_naive() + TimeDelta::days(day));
     let spent = |learnt: &mut Learnt, sums: &Measures| learnt.days.close(day, dollars(sums.spent()));
     let users = summed(&lines, |key| key.user);
     update(tx, Whose::User, &users, |learnt, sums| {
@@ -88,9 +88,8 @@ async fn learn_day(tx: &mut Tx, day: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// The month of a day, counted from year 0.
-pub(super) fn month_of(day: i64) -> i64 {
-    let date = DateTime::UNIX_EPOCH.date_naive() + TimeDelta::days(day);
+/// The month of a date, counted from year 0.
+pub(super) fn month_of_date(date: NaiveDate) -> i64 {
     i64::from(date.year()) * 12 + i64::from(date.month0())
 }
 

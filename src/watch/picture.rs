@@ -35,6 +35,8 @@ pub(super) struct Picture {
     pub(super) users: BTreeMap<i64, Limits>,
     /// What is not over.
     pub(super) incidents: Vec<Incident>,
+    /// Where among those each user's are.
+    of_users: BTreeMap<String, Vec<usize>>,
 }
 
 /// Sums of one user.
@@ -65,7 +67,13 @@ impl Picture {
         hour.sort_by_key(|(key, _)| key.user);
         let days = rollups::user_days(tx, (today - 1, today + 1), &concerned).await?;
         let users = directory::limits_of(tx, &concerned).await?;
-        Ok(Self { now, today, hour, days, users, incidents })
+        let mut of_users: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, incident) in incidents.iter().enumerate() {
+            if let Some(user) = &incident.finding.user {
+                of_users.entry(user.clone()).or_default().push(place);
+            }
+        }
+        Ok(Self { now, today, hour, days, users, incidents, of_users })
     }
 
     /// Whether a quarter belongs to the hour of the clock.
@@ -121,10 +129,8 @@ impl Picture {
 
     /// What is open on an aspect of a user by a rule.
     pub(super) fn open(&self, rule: Rule, user: &str, aspect: &str) -> Option<&Incident> {
-        self.incidents.iter().find(|incident| {
-            let finding = &incident.finding;
-            finding.rule == rule && finding.aspect == aspect && finding.user.as_deref() == Some(user)
-        })
+        let theirs = self.of_users.get(user)?.iter().filter_map(|place| self.incidents.get(*place));
+        theirs.into_iter().find(|incident| incident.finding.rule == rule && incident.finding.aspect == aspect)
     }
 }
 

@@ -80,6 +80,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     (&[402], &["prompt tokens limit exceeded"], Outcome::TooLarge),
     (&[402], &["in-flight"], Outcome::InFlight),
     (REFUSED, &["key limit"], Outcome::KeyLimit),
+    (&[429], &["key limit exceeded"], Outcome::KeyLimit),
     (REFUSED, &["key_limit"], Outcome::KeyLimit),
     (REFUSED, &["api key", "spend"], Outcome::KeyLimit),
     (REFUSED, &["api key", "limit exceeded"], Outcome::KeyLimit),

@@ -31,6 +31,8 @@ struct Events<'a> {
 
 impl<'a> Events<'a> {
     fn line(&mut self, line: &'a str, gathered: &mut Gathered) {
+        // Transcripts are pasted with their indentation.
+        let line = line.trim_start();
         if line.is_empty() {
             self.dispatch(gathered);
         } else if let Some(data) = line.strip_prefix("data:") {

@@ -18,8 +18,8 @@ const WRAPPERS: &[u16] = &[500, 502];
 const LONGEST_MESSAGE: usize = 500;
 /// Fallback models that are kept.
 const MOST_FALLBACKS: usize = 16;
-/// What comes before the paid model's id when a free one ended.
-const BEFORE_SLUG: &[&str] = &["paid slug:", "slug instead:"];
+/// What comes before the id of the model to move to: the paid one when a free one ended, or a successor.
+const BEFORE_SLUG: &[&str] = &["paid slug:", "slug instead:", "find it here: https://openrouter.ai/", "switching to "];
 
 /// The verdict that a status alone allows. At OpenRouter an unknown model is a 400, so that 404 means that nobody
 /// serves it; at Anthropic 404 is the unknown model.
@@ -131,7 +131,9 @@ fn fallback_models(fault: &Fault) -> Vec<String> {
 }
 
 fn paid_slug(message: &str) -> Option<&str> {
-    let (_, after) = BEFORE_SLUG.iter().find_map(|before| message.split_once(before))?;
+    let lower = message.to_ascii_lowercase();
+    let (before, found) = BEFORE_SLUG.iter().find_map(|before| Some((before, lower.find(before)?)))?;
+    let after = &message[found + before.len()..];
     let slug = after.split_whitespace().next()?.trim_end_matches(['.', ',']);
     Some(slug).filter(|slug| slug.contains('/'))
 }

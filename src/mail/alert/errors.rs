@@ -91,7 +91,7 @@ pub(super) fn out_of_credit(case: &Case<'_>) -> Story {
     actions.push("If you do not run on a key of your own, tell the platform: its credit pays for you.".to_owned());
     Story {
         title: format!("{} are refused: {reason}", case.whose("executions")),
-        over: format!("{} are no longer refused for want of credit", case.whose("executions")),
+        over: format!("{}: none was refused for want of credit lately", case.whose("executions")),
         lead: format!(
             "{} {} ended with status 402. Until credit is there again, executions that cost something keep failing.{}",
             many(case.failed(), "execution"),

@@ -35,9 +35,9 @@ pub(super) fn spike(case: &Case<'_>) -> Story {
     Story {
         title: format!("{doer} {spent_by} {spent} {window}; about {usual} is usual"),
         over: match finding.rule {
-            Rule::ResourceSpendSpike => format!("{doer} is back to its usual spend"),
-            Rule::TotalSpendSpike => "Total spend is back to usual".to_owned(),
-            _ => format!("{} is back to usual", case.whose("spend")),
+            Rule::ResourceSpendSpike => format!("{doer} no longer costs more than usual"),
+            Rule::TotalSpendSpike => "Total spend is no longer above usual".to_owned(),
+            _ => format!("{} is no longer above usual", case.whose("spend")),
         },
         lead: format!("{compared}{}", case.mostly()),
         facts,

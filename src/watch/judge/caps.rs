@@ -14,7 +14,7 @@ use crate::domain::period::{Period, day_in};
 use crate::domain::rule::credit::{self, Cap};
 use crate::store::baselines::{self, Learnt};
 use crate::store::{self, directory, rollups};
-use crate::watch::learn::month_of;
+use crate::watch::learn::month_of_date;
 use crate::watch::picture::Active;
 
 /// From this share of a cap or plan on, in percent, the exact sum of the user's own day or month is worth its price.
@@ -82,10 +82,10 @@ impl Judge<'_> {
         learnt: &BTreeMap<i64, Learnt>,
     ) -> store::Result<()> {
         let mut near = Vec::new();
-        for (number, active) in users {
-            if let Some(user) = self.picture.users.get(number) {
-                self.near_of(user, *number, active, learnt.get(number), &mut near);
-            }
+        // Who rested since is still where they were.
+        for (number, user) in &self.picture.users {
+            let active = users.get(number).copied().unwrap_or_default();
+            self.near_of(user, *number, &active, learnt.get(number), &mut near);
         }
         let periods: Vec<(i64, Period)> = near.iter().map(|near| (near.number, near.period)).collect();
         let spent = rollups::costs(&mut self.tx, &periods).await?;
@@ -107,30 +107,25 @@ impl Judge<'_> {
         let (zone, picture) = (user.zone, self.picture);
         let today = day_in(picture.now, zone);
         let of_day = active.today.cost.saturating_add(active.yesterday.cost);
-        let this_month = learnt.filter(|learnt| learnt.month == month_of(picture.today));
+        let this_month = learnt.filter(|learnt| learnt.month == month_of_date(today));
         let of_month = this_month.map_or(0, |learnt| learnt.month_cost).saturating_add(of_day);
         let day = user.daily.map(|limit| (Against::Day(limit), of_day));
         let month = user.monthly.map(|limit| (Against::Month(limit), of_month));
         let plan = user.plan.map(|limit| (Against::Plan(limit), of_month));
         for (against, spent) in [day, month, plan].into_iter().flatten() {
-            let is_due = is_near(spent, against.limit()) && self.rules.on(against.rule().0).is_some();
-            if is_due && !self.goes_on(active, user, against, today) {
-                near.push(Near { user, number, period: against.period(today, zone), against });
+            let (rule, aspect) = against.rule();
+            let told = picture.open(rule, &user.id, aspect);
+            let told = told.filter(|open| against.is_same_period(day_in(open.last_found_at, zone), today));
+            if self.rules.on(rule).is_none() || told.is_none() && !is_near(spent, against.limit()) {
+                continue;
+            }
+            // What was found of a period that is not over holds until it is, for spend only grows: where nothing ran
+            // since, it is found again as it was.
+            match told.filter(|_| !active.is_recent) {
+                Some(open) => self.found.push(plain(open.finding.clone())),
+                None => near.push(Near { user, number, period: against.period(today, zone), against }),
             }
         }
-    }
-
-    /// What was found of a period that is not over holds until it is, for spend only grows: where nothing ran since, it
-    /// is found again as it was.
-    fn goes_on(&mut self, active: &Active, user: &Limits, against: Against, today: NaiveDate) -> bool {
-        let (rule, aspect) = against.rule();
-        let Some(open) = self.picture.open(rule, &user.id, aspect) else { return false };
-        let last_found = day_in(open.last_found_at, user.zone);
-        let goes_on = !active.is_recent && against.is_same_period(last_found, today);
-        if goes_on {
-            self.found.push(plain(open.finding.clone()));
-        }
-        goes_on
     }
 
     /// Judges an exact sum.

@@ -11,6 +11,11 @@ use sqlx::{Connection, SqliteConnection};
 const DAYS: [i64; 2] = [10, 100];
 const QUARTERS_PER_DAY: i64 = 96;
 const EVALUATIONS: usize = 3;
+/// Of the active users, one in so many is told something a day that is over by now.
+const TOLD: i64 = 50;
+/// And the balance of one in so many is read.
+const READ: i64 = 10;
+const DAY_MICROS: i64 = 86_400_000_000;
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -38,7 +43,7 @@ pub(crate) async fn evaluate(url: &str, active: i64, models: (i64, i64)) {
 }
 
 /// The days from `days.0` to `days.1` ago, each like today, and three more quarters of the last hour that cost next to
-/// nothing, for each active user: nobody is to be told anything.
+/// nothing, for each active user: nobody is to be told anything. What was told on those days is over.
 async fn remember(url: &str, active: i64, models: (i64, i64), days: (i64, i64)) {
     let quarter = quarter_of(SystemClock.now());
     let today = quarter.div_euclid(QUARTERS_PER_DAY);
@@ -54,8 +59,31 @@ async fn remember(url: &str, active: i64, models: (i64, i64), days: (i64, i64)) 
             models.0, models.1
         )
     };
+    let now = SystemClock.now().timestamp_micros();
+    let others = |one_in: i64| {
+        format!(
+            "WITH RECURSIVE u(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM u WHERE i < {}), \
+            d(i) AS (SELECT {} UNION ALL SELECT i + 1 FROM d WHERE i < {})",
+            active / one_in,
+            days.0,
+            days.1
+        )
+    };
+    let told = format!(
+        "{} INSERT INTO incidents (id, rule, subject_kind, subject, user_id, phase, detail, finding, opened_at, fired_at, resolved_at) \
+        SELECT d.i || '-' || u.i, 'budget', 'user', 'user-' || u.i, 'user-' || u.i, 'resolved', '', '{}', \
+        {now} - d.i * {DAY_MICROS}, {now} - d.i * {DAY_MICROS}, {now} - d.i * {DAY_MICROS} + 3600000000 FROM d, u",
+        others(TOLD),
+        "x".repeat(400)
+    );
+    let balances = format!(
+        "{} INSERT INTO balances (account, at, balance) SELECT 'user-' || u.i, {now} - d.i * {DAY_MICROS}, 100000000000 FROM d, u",
+        others(READ)
+    );
     let mut connection = SqliteConnection::connect(url).await.expect("a store");
     for sql in [
+        told,
+        balances,
         insert("usage_days", days.0, days.1, &format!("{today} - d.i"), "1000000 * u.i"),
         insert("usage_quarters", days.0, days.1, &format!("{quarter} - {QUARTERS_PER_DAY} * d.i"), "1000000 * u.i"),
         insert("usage_quarters", 0, 3, &format!("{quarter} - d.i"), "1000"),

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::domain::directory::lenient;
 use crate::domain::execution::is_keepable;
 use crate::domain::money::NanoUsd;
 use crate::store::accounts::{self, Source};
@@ -23,7 +24,7 @@ pub fn parse(line: &str) -> Result<Reading, String> {
     #[derive(Deserialize)]
     struct Row {
         at: DateTime<Utc>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "lenient::id_or_none")]
         user: Option<String>,
         balance_usd: Value,
     }
@@ -78,6 +79,7 @@ mod tests {
         let reading = check(r#"{"at":"2026-06-08T11:59:00Z","user":"u","balance_usd":"-0.5"}"#).unwrap();
         assert_eq!((reading.account.as_str(), reading.left), ("u", NanoUsd(-500_000_000)));
         assert_eq!(check(r#"{"at":"2026-06-08T11:59:00Z","balance_usd":12}"#).unwrap().account, "");
+        assert_eq!(check(r#"{"at":"2026-06-08T11:59:00Z","user":7,"balance_usd":12}"#).unwrap().account, "7");
         for wrong in [
             "{}",
             r#"{"at":"2026-06-08T11:59:00Z","balance_usd":null}"#,

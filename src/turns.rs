@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 ///
 /// `replay` and `demo` play one step at a time: our thread asks and SQLite's answers. On two processors each question
 /// and each answer wakes one that had gone to sleep, which costs more than most answers: on one, the days pass in two
-/// thirds of the time. Where the system has no such call, nothing changes.
+/// thirds of the time. Two plays that begin on the same one share it. Where the system has no such call, nothing
+/// changes.
 #[derive(Debug)]
 pub(crate) struct InTurns {
     #[cfg(target_os = "linux")]

@@ -103,12 +103,15 @@ pub fn read_json(value: &Value, hints: &Hints) -> Reading {
 fn read_text(text: &str, hints: &Hints) -> Reading {
     let page = loose::page(text);
     if let Some((before, value)) = object_within(text).filter(|_| page.is_none()) {
-        let status = hints.status.or_else(|| status_within(before));
+        let status = hints.status.or_else(|| loose::announced_status(before));
         let headers = [hints.headers, &loose::waits(before)].concat();
         return read_json(&value, &Hints { status, headers: &headers, ..*hints });
     }
     let said = page.as_deref().unwrap_or(text);
-    let status = hints.status.or_else(|| status_within(said));
+    let status = hints.status.or_else(|| match &page {
+        Some(page) => page.lines().find_map(status_within),
+        None => status_within(text),
+    });
     let hints = Hints { status, ..*hints };
     let mut gathered = Gathered::new(&hints, false);
     if !text.is_empty() {

@@ -1,6 +1,6 @@
 //! The platform's users and resources, as it sends them.
 
-mod lenient;
+pub mod lenient;
 
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};

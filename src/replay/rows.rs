@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A row that is later than the one before it, and than the last list, by more than this is a mistake: the clock would
-/// go there and leave all other rows behind.
-const GAP_MAX: TimeDelta = TimeDelta::days(31);
+/// A row that is later than those before it, and than the last list, by more than this is a mistake: the clock would go
+/// there day by day, and leave all other rows behind.
+const GAP_MAX: TimeDelta = TimeDelta::days(366);
 
 /// Reads one row; the error says why it cannot be used.
 pub(super) type Parse<T> = fn(&str) -> Result<(DateTime<Utc>, T), String>;
@@ -86,7 +86,7 @@ impl<T> Rows<T> {
             match (self.parse)(&line) {
                 Ok((at, _)) if at > self.span.until => {}
                 Ok((at, _)) if self.is_far_off(at) => {
-                    self.refuse(&format!("at: {at} is more than {} days after all else", GAP_MAX.num_days()));
+                    self.refuse(&format!("at: {at} is more than {} days after what is before it", GAP_MAX.num_days()));
                 }
                 Ok(row) => {
                     self.latest = std::cmp::max(self.latest, Some(row.0));

@@ -24,7 +24,7 @@ where
     select.push(")");
 }
 
-/// Cuts rows into runs whose lengths are powers of two, of at most `most`.
+/// Cuts rows into runs of `most`, and the rest into runs whose lengths are powers of two.
 pub(super) fn runs<T>(rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = rows;
     std::iter::from_fn(move || {

@@ -64,6 +64,7 @@ async fn what_the_server_takes_is_sent_once() {
     assert_eq!((world.deliver().await, world.deliver().await), (3, 0));
     let mut ids = server.message_ids();
     ids.sort();
+    assert_eq!((ids.len(), server.pipelined()), (3, 3));
     assert_eq!(ids, ["<m0@x>", "<m1@x>", "<m2@x>"]);
     assert!(rows(&world).await.iter().all(|row| *row == ("sent".to_owned(), 1)));
 }
@@ -74,7 +75,7 @@ async fn a_server_that_takes_one_command_at_a_time_is_given_one() {
     server.wants_one_by_one();
     server.fail(&[Fault::Rcpt("550 no such user")]);
     assert_eq!(world.deliver().await, 3);
-    assert_eq!(server.message_ids(), ["<m1@x>", "<m2@x>"]);
+    assert_eq!((server.message_ids(), server.pipelined()), (vec!["<m1@x>".to_owned(), "<m2@x>".to_owned()], 0));
 }
 
 #[tokio::test]

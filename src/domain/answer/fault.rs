@@ -57,7 +57,8 @@ impl<'a> Fault<'a> {
         let error = unwrapped(errors.chain(itself).find(|error| gives(error))?);
         // A whole answer of the Responses skin has the caller's own.
         let beside = || document.get("metadata").filter(|_| document.get("object").is_none());
-        let metadata = error.get("metadata").or_else(beside).filter(|metadata| metadata.is_object());
+        let own = error.get("metadata").filter(|metadata| metadata.is_object());
+        let metadata = own.or_else(beside).filter(|metadata| metadata.is_object());
         Some(Self { error, metadata, around: [document, body], inner: metadata.and_then(|found| inner(error, found)) })
     }
 
@@ -173,7 +174,8 @@ impl<'a> Fault<'a> {
 /// The error that clients wrapped in others.
 fn unwrapped(error: &Value) -> &Value {
     fn deeper(outer: &Value) -> Option<&Value> {
-        object(outer, "error").filter(|_| message(outer).is_none())
+        let says_nothing = message(outer).is_none() && status(outer).is_none() && outer.get("metadata").is_none();
+        object(outer, "error").filter(|_| says_nothing)
     }
     std::iter::successors(Some(error), |outer| deeper(outer)).take(WRAPS_MAX).last().unwrap_or(error)
 }
@@ -187,7 +189,7 @@ fn is_error(document: &Value, failed: bool) -> bool {
     }
     let kind = text(document, "type");
     let is_event = kind.is_some_and(|kind| kind.contains('.') && !names_error(kind));
-    let marked = has(&["/code", "/error_type", "/http_status", "/metadata", "/availability"]);
+    let marked = has(&["/code", "/error_type", "/metadata", "/availability"]) || status(document).is_some();
     failed || !is_event && (marked || kind.is_some_and(names_error))
 }
 

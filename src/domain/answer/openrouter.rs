@@ -69,12 +69,14 @@ const BLOCKED: &[u16] = &[400, 403, 404];
 /// request comes first: its name may sound like anything.
 pub(super) const PHRASES: &[Phrase] = &[
     (&[400, 422], &["unknown parameter"], Outcome::InvalidRequest),
-    (&[400, 422], &["not permitted"], Outcome::InvalidRequest),
+    (&[400, 422], &["field", "not permitted"], Outcome::InvalidRequest),
+    (&[400, 422], &["extra inputs", "not permitted"], Outcome::InvalidRequest),
     (&[400, 422], &["invalid tool"], Outcome::InvalidRequest),
     (&[400, 422], &["guardrailconfig"], Outcome::InvalidRequest),
     (&[400, 422], &["is no longer supported with this model"], Outcome::InvalidRequest),
     (&[400, 404], &["previous response"], Outcome::InvalidRequest),
-    (&[400, 404], &["file", "not found"], Outcome::InvalidRequest),
+    (&[400, 404], &[" file ", "not found"], Outcome::InvalidRequest),
+    (&[400, 404], &["file with id", "not found"], Outcome::InvalidRequest),
     (&[402], &["can only afford"], Outcome::TooLarge),
     (&[402], &["fewer max_tokens"], Outcome::TooLarge),
     (&[402], &["prompt tokens limit exceeded"], Outcome::TooLarge),

@@ -117,7 +117,7 @@ fn of_text(said: &str) -> Option<u64> {
     duration(after).and_then(whole)
 }
 
-/// The seconds of `1h2m3.5s`, `40 seconds` or `850ms`, at the beginning of a text in lower case.
+/// The seconds of `1h2m3.5s`, `1 hour and 30 minutes` or `850ms`, at the beginning of a text in lower case.
 fn duration(text: &str) -> Option<f64> {
     let (mut rest, mut sum) = (text, None);
     while let Some(end) = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0) {
@@ -125,16 +125,17 @@ fn duration(text: &str) -> Option<f64> {
         let unit = behind.trim_start();
         let letters = unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len());
         let seconds = match &unit[..letters] {
-            unit if unit.starts_with("ms") || unit.starts_with("milli") => 0.001,
-            unit if unit.starts_with('s') => 1.0,
-            unit if unit.starts_with('m') => 60.0,
-            unit if unit.starts_with('h') => 3600.0,
-            unit if unit.starts_with('d') => 86_400.0,
+            "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 0.001,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3600.0,
+            "d" | "day" | "days" => 86_400.0,
             _ => break,
         };
         let Ok(number) = number.parse::<f64>() else { break };
         sum = Some(sum.unwrap_or(0.0) + number * seconds);
-        rest = &unit[letters..];
+        rest = unit[letters..].trim_start_matches([' ', ',']);
+        rest = rest.strip_prefix("and ").unwrap_or(rest);
     }
     sum
 }

@@ -6,9 +6,12 @@ use super::Hints;
 use super::gather::Gathered;
 use crate::domain::reading::Reading;
 
-/// Reads a transcript; `None` if it is none. Comments, unknown fields and events that are no JSON are skipped. Blank
+/// Reads a transcript; `None` if it is none, such as a page, whose scripts and styles may look like one. Comments, unknown fields and events that are no JSON are skipped. Blank
 /// lines between events may be missing, as may `data:` before JSON.
 pub(super) fn read(transcript: &str, hints: &Hints) -> Option<Reading> {
+    if transcript.starts_with('<') {
+        return None;
+    }
     let mut gathered = Gathered::new(hints, true);
     let mut events = Events { transcript: false, bare: 0, event: None, data: String::new() };
     for line in transcript.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
@@ -31,6 +34,9 @@ struct Events<'a> {
 
 impl<'a> Events<'a> {
     fn line(&mut self, line: &'a str, gathered: &mut Gathered) {
+        if line.starts_with(':') {
+            self.transcript = true;
+        }
         // Transcripts are pasted with their indentation.
         let line = line.trim_start();
         if line.is_empty() {
@@ -41,8 +47,6 @@ impl<'a> Events<'a> {
         } else if let Some(event) = line.strip_prefix("event:") {
             self.transcript = true;
             self.event = Some(event.trim());
-        } else if line.starts_with(':') {
-            self.transcript = true;
         } else if line.starts_with('{') {
             self.bare += usize::from(self.document(line, gathered));
         }

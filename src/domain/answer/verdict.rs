@@ -19,7 +19,7 @@ const LONGEST_MESSAGE: usize = 500;
 /// Fallback models that are kept.
 const MOST_FALLBACKS: usize = 16;
 /// What comes before the id of the model to move to: the paid one when a free one ended, or a successor.
-const BEFORE_SLUG: &[&str] = &["paid slug:", "slug instead:", "find it here: https://openrouter.ai/", "switching to "];
+const BEFORE_SLUG: &[&str] = &["paid slug:", "slug instead:", "find it here:", "switching to "];
 
 /// The verdict that a status alone allows. At OpenRouter an unknown model is a 400, so that 404 means that nobody
 /// serves it; at Anthropic 404 is the unknown model.
@@ -135,7 +135,8 @@ fn paid_slug(message: &str) -> Option<&str> {
     let (before, found) = BEFORE_SLUG.iter().find_map(|before| Some((before, lower.find(before)?)))?;
     let after = &message[found + before.len()..];
     let slug = after.split_whitespace().next()?.trim_end_matches(['.', ',']);
-    Some(slug).filter(|slug| slug.contains('/'))
+    let slug = slug.strip_prefix("https://openrouter.ai/").unwrap_or(slug);
+    Some(slug).filter(|slug| slug.contains('/') && !slug.contains("://"))
 }
 
 /// The whole number that follows some words.

@@ -13,15 +13,35 @@ pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
 }
 
 /// A text, or a whole number.
-pub(super) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "an id is a text or a whole number")]
-    enum Id {
-        Text(String),
-        Number(i64),
+///
+/// # Errors
+/// When it is anything else.
+pub fn id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(Id::deserialize(from)?.into())
+}
+
+/// The same, where there may be none.
+///
+/// # Errors
+/// When it is anything else.
+pub fn id_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<Id>::deserialize(from)?.map(String::from))
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an id is a text or a whole number")]
+enum Id {
+    Text(String),
+    Whole(i64),
+    Large(u64),
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        match id {
+            Id::Text(text) => text,
+            Id::Whole(number) => number.to_string(),
+            Id::Large(number) => number.to_string(),
+        }
     }
-    Ok(match Id::deserialize(from)? {
-        Id::Text(text) => text,
-        Id::Number(number) => number.to_string(),
-    })
 }

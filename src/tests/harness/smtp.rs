@@ -1,7 +1,7 @@
 //! An SMTP server that takes mails, or fails as it is told to.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -31,6 +31,7 @@ pub(crate) struct SmtpServer {
     faults: Arc<Mutex<VecDeque<Fault>>>,
     mails: Arc<Mutex<Vec<String>>>,
     one_by_one: Arc<AtomicBool>,
+    pipelined: Arc<AtomicUsize>,
 }
 
 impl SmtpServer {
@@ -77,6 +78,11 @@ impl SmtpServer {
         self.one_by_one.store(true, Ordering::Relaxed);
     }
 
+    /// Mails of which more came before the server had answered their beginning.
+    pub(crate) fn pipelined(&self) -> usize {
+        self.pipelined.load(Ordering::Relaxed)
+    }
+
     /// Whether mails met every fault there was to meet.
     pub(crate) fn has_met_every_fault(&self) -> bool {
         self.faults.lock().unwrap().is_empty()
@@ -98,6 +104,8 @@ impl SmtpServer {
             let reply = match verb.as_str() {
                 _ if one_by_one && !lines.get_ref().buffer().is_empty() => "554 5.5.1 one by one",
                 "MAIL" => {
+                    let more = usize::from(!lines.get_ref().buffer().is_empty());
+                    self.pipelined.fetch_add(more, Ordering::Relaxed);
                     fault = self.faults.lock().unwrap().pop_front();
                     "250 ok"
                 }
@@ -108,9 +116,12 @@ impl SmtpServer {
                 "DATA" => {
                     write.write_all(b"354 go on\r\n").await?;
                     let mut mail = String::new();
-                    while let Some(line) = lines.next_line().await?.filter(|line| line != ".") {
-                        mail.push_str(&line);
-                        mail.push('\n');
+                    loop {
+                        match lines.next_line().await? {
+                            None => return Ok(()),
+                            Some(line) if line == "." => break,
+                            Some(line) => mail.extend([line.as_str(), "\n"]),
+                        }
                     }
                     match &fault {
                         Some(Fault::Data(reply)) => reply,

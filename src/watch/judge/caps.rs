@@ -9,6 +9,7 @@ use super::{Judge, Part, amount, plain};
 use crate::domain::alert::{Rule, Subject};
 use crate::domain::directory::Limits;
 use crate::domain::finding::Window;
+use crate::domain::incident::Incident;
 use crate::domain::money::NanoUsd;
 use crate::domain::period::{Period, day_in};
 use crate::domain::rule::credit::{self, Cap};
@@ -60,6 +61,13 @@ impl Against {
             Self::Day(_) => day == today,
             Self::Month(_) | Self::Plan(_) => (day.year(), day.month()) == (today.year(), today.month()),
         }
+    }
+
+    /// From which share of it on the exact sum is looked up. A month that begins before that of UTC has hours that the
+    /// days of UTC do not tell, in which as much again may have been spent.
+    fn near_percent(self, today: NaiveDate, zone: Tz) -> i128 {
+        let begins_before = self.period(today, zone).from < self.period(today, Tz::UTC).from;
+        if begins_before && !matches!(self, Self::Day(_)) { NEAR_PERCENT / 2 } else { NEAR_PERCENT }
     }
 
     /// The day, or the month so far.
@@ -116,12 +124,14 @@ impl Judge<'_> {
             let (rule, aspect) = against.rule();
             let told = picture.open(rule, &user.id, aspect);
             let told = told.filter(|open| against.is_same_period(day_in(open.last_found_at, zone), today));
-            if self.rules.on(rule).is_none() || told.is_none() && !is_near(spent, against.limit()) {
+            let is_near = is_near(spent, against.limit(), against.near_percent(today, zone));
+            if self.rules.on(rule).is_none() || told.is_none() && !is_near {
                 continue;
             }
             // What was found of a period that is not over holds until it is, for spend only grows: where nothing ran
-            // since, it is found again as it was.
-            match told.filter(|_| !active.is_recent) {
+            // since, against the same limit, it is found again as it was.
+            let holds = |open: &&Incident| !active.is_recent && open.finding.evidence.limit == Some(against.limit());
+            match told.filter(holds) {
                 Some(open) => self.found.push(plain(open.finding.clone())),
                 None => near.push(Near { user, number, period: against.period(today, zone), against }),
             }
@@ -158,6 +168,6 @@ impl Judge<'_> {
     }
 }
 
-fn is_near(spent: i64, limit: NanoUsd) -> bool {
-    i128::from(spent) * 100 >= i128::from(limit.0) * NEAR_PERCENT
+fn is_near(spent: i64, limit: NanoUsd, percent: i128) -> bool {
+    i128::from(spent) * 100 >= i128::from(limit.0) * percent
 }

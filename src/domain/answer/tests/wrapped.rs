@@ -18,6 +18,8 @@ fn metadata_may_stand_beside_the_error() {
     };
     check(402, json!({"limit_source": "openrouter_key_limit"}), Outcome::KeyLimit);
     check(402, json!({"reason": "weight_exceeds_budget"}), Outcome::TooLarge);
+    let none = json!({"error": {"code": 402, "message": "?", "metadata": null}, "metadata": {"limit_source": "openrouter_key_limit"}});
+    super::check(&none.to_string(), Outcome::KeyLimit);
     check(429, json!({"limit_source": "openrouter_free_tier_per_minute"}), Outcome::RateLimitedFreeTier);
     check(403, json!({"reasons": ["violence"]}), Outcome::Moderated);
     // A whole answer has the caller's own.
@@ -34,6 +36,10 @@ fn a_client_may_have_wrapped_it_once_more() {
     let empty = json!({"status": 400, "error": inside("invalid_request_error", "Your credit balance is too low")});
     check(&empty.to_string(), Outcome::NoBalance);
     check(&json!({"error": inside("rate_limit_error", "?")}).to_string(), Outcome::RateLimitedAccount);
+    let outer = json!({"code": 402, "metadata": {"limit_source": "openrouter_key_limit"}, "error": {"message": "m"}});
+    check(&json!({"error": outer}).to_string(), Outcome::KeyLimit);
+    let problem = json!({"type": "about:blank", "title": "Too Many Requests", "status": 429, "detail": "Slow down"});
+    check(&problem.to_string(), Outcome::RateLimitedAccount);
     check(&json!({"statusCode": 503, "error": {"message": "?"}}).to_string(), Outcome::Overloaded);
 }
 
@@ -62,6 +68,8 @@ fn a_page_is_what_its_title_says() {
     check(&page("openrouter.ai | 520: Web server is returning an unknown error"), Outcome::UpstreamError);
     check(&page("openrouter.ai | 504: Gateway time-out"), Outcome::Timeout);
     check_status(403, &page("Just a moment..."), Outcome::Forbidden);
+    check("<title>ERROR: The request could not be satisfied</title><h1>429 ERROR</h1>", Outcome::RateLimitedAccount);
+    check("<html><style>\n    :root {}\n</style><title>502 Bad Gateway</title></html>", Outcome::UpstreamError);
     check_status(404, &page("Not Found"), Outcome::ModelNotFound);
 }
 
@@ -75,6 +83,10 @@ fn headers_may_stand_before_the_body() {
     assert_eq!(verdict(&limited, &Hints::default()).and_then(|verdict| verdict.retry_after_s), Some(17));
     let budget = r#"POST "/v1": 402 Payment Required {"metadata":{"reason":"in_flight_budget_exhausted"}}"#;
     check(budget, Outcome::InFlight);
+    check(
+        r#"[pid 512] {"id":"gen-1","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}"#,
+        Outcome::Success,
+    );
     check("13:07:06,429 - ERROR - Request timed out.", Outcome::Timeout);
 }
 
@@ -108,6 +120,8 @@ fn what_is_said_of_a_field_is_about_the_request() {
     ] {
         check(&said(400, message), Outcome::InvalidRequest);
     }
+    check(&said(400, "This model is not permitted in your region"), Outcome::ForbiddenRegion);
+    check(&said(404, "inference profile was not found"), Outcome::ModelNotFound);
     check(&said(404, "Previous response with id 'x' not found"), Outcome::InvalidRequest);
     check(&said(502, "The operation was aborted due to timeout"), Outcome::Timeout);
 }
@@ -133,6 +147,7 @@ fn waits_are_read_wherever_they_stand() {
     for (message, expected) in [
         ("try again in 1h2m3.5s", 3724),
         ("try again in 1m30s", 90),
+        ("try again in 1 hour and 30 minutes", 5400),
         ("Please wait 45 seconds.", 45),
         ("retry in 850ms", 1),
     ] {

@@ -25,6 +25,8 @@ const BULK_PERCENT: usize = 5;
 const FAMILY_PERCENT: usize = 80;
 /// where the variant has at least so many.
 const FAMILY_ROWS_MIN: usize = 5;
+/// It is over when this share of what is still away of it returns in one step.
+const BACK_PERCENT: usize = 80;
 /// When the single-model call gives no usable answer for so long, the list alone decides.
 const UNANSWERED_MAX: TimeDelta = TimeDelta::days(7);
 
@@ -182,7 +184,8 @@ pub fn step(
     now: DateTime<Utc>,
     patience: Patience,
 ) -> Step {
-    let known: Known = known.into_iter().map(|(id, tracked)| (id, tracked.not_ahead_of(now))).collect();
+    let mut known: Known = known.into_iter().map(|(id, tracked)| (id, tracked.not_ahead_of(now))).collect();
+    end_bulk_events(&mut known, list);
     let first = known.is_empty();
     let bulk = bulk_events(&known, list, now);
     let in_bulk: BTreeSet<&ModelId> = bulk.iter().flat_map(|event| &event.models).collect();
@@ -345,6 +348,25 @@ fn renames(known: &Known, list: &Catalog) -> BTreeMap<ModelId, ModelId> {
         _ => None,
     });
     pairs.collect()
+}
+
+/// Where nearly all that vanished together are back at once, whatever took them is over: the rest is gone like any other.
+fn end_bulk_events(known: &mut Known, list: &Catalog) {
+    fn bulk(tracked: &mut Tracked) -> Option<&mut Absence> {
+        let (State::Missing(absence) | State::Unlisted(absence)) = &mut tracked.state else { return None };
+        Some(absence).filter(|absence| absence.bulk)
+    }
+    let mut events: BTreeMap<DateTime<Utc>, (usize, usize)> = BTreeMap::new();
+    for (id, tracked) in known.iter_mut() {
+        if let Some(absence) = bulk(tracked) {
+            let (back, all) = events.entry(absence.since).or_default();
+            (*back, *all) = (*back + usize::from(list.models.contains_key(id)), *all + 1);
+        }
+    }
+    for absence in known.values_mut().filter_map(bulk) {
+        let (back, all) = events[&absence.since];
+        absence.bulk = back * 100 < all * BACK_PERCENT;
+    }
 }
 
 /// Finds what vanished together in this step. Who was announced for today or renamed is no part of it.

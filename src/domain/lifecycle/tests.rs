@@ -92,6 +92,17 @@ fn most_of_a_family_gone_at_once_is_a_bulk_event_and_waits_a_week() {
 }
 
 #[test]
+fn who_stays_away_when_nearly_all_of_a_bulk_event_return_is_gone_like_any_other() {
+    let family: Vec<String> = (0..5).map(|n| format!("a/m{n}:batch")).collect();
+    let with = |count: usize| {
+        ids(&[&["x/x", "y/y"][..], &family.iter().take(count).map(String::as_str).collect::<Vec<_>>()].concat())
+    };
+    let away = |back| [(0, with(5)), (6, with(0)), (18, with(back)), (40, with(back))];
+    check(&away(4), &["6 bulk 5", "40 removed a/m4:batch"]);
+    check(&away(3), &["6 bulk 5"]);
+}
+
+#[test]
 fn many_of_a_list_gone_at_once_are_a_bulk_event_and_announced_ones_are_not() {
     let rows = |dated: bool| {
         (0..30).map(move |n| json!({"id": format!("a/m{n}"), "expiration_date": if dated { "2026-06-08" } else { "" }}))

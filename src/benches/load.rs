@@ -1,5 +1,6 @@
 //! Rows to send, and senders.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -74,7 +75,7 @@ pub(crate) async fn singles(address: SocketAddr, rows: Vec<String>, connections:
 }
 
 async fn send(address: SocketAddr, bodies: Vec<String>, connections: usize, media: &'static str) -> Vec<Duration> {
-    let waiting = Arc::new(Mutex::new(bodies));
+    let waiting = Arc::new(Mutex::new(VecDeque::from(bodies)));
     let mut senders = tokio::task::JoinSet::new();
     for _ in 0..connections {
         let waiting = Arc::clone(&waiting);
@@ -84,7 +85,7 @@ async fn send(address: SocketAddr, bodies: Vec<String>, connections: usize, medi
             let mut latencies = Vec::new();
             let (mut request, mut answer) = (Vec::new(), vec![0; 4096]);
             loop {
-                let Some(body) = waiting.lock().expect("no panic").pop() else { return latencies };
+                let Some(body) = waiting.lock().expect("no panic").pop_front() else { return latencies };
                 request.clear();
                 request.extend_from_slice(format!("POST /v1/executions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ingest\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes());
                 request.extend_from_slice(body.as_bytes());

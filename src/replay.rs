@@ -345,7 +345,7 @@ impl<W: Write> Teller<'_, W> {
             let object = json!({"type": "alert", "at": stamp(now), "rule": row.rule, "subject": row.subject,
                 "state": state, "value": value, "threshold": threshold, "incident": row.id});
             let step = if row.phase == Phase::Resolved { Step::Resolved } else { Step::First };
-            let detail = row.evaluated().map_or(row.detail, |incident| alert::summary(&incident, step));
+            let detail = row.evaluated().map_or(row.detail, |incident| alert::summary(&incident, step, now));
             self.print(&object, &format!("{:20} {} {state}: {detail}", row.rule.as_str(), row.subject.id()))?;
         }
         for mail in mails {

@@ -91,7 +91,8 @@ pub(super) async fn troubles(context: &Arc<Context>) -> Result<Vec<Trouble>, Err
         let is_users_own = open.rule.admin_mail().is_none();
         (is_users_own, std::cmp::Reverse(open.severity), std::cmp::Reverse(open.opened_at))
     });
-    let mut troubles: Vec<Trouble> = open.iter().take(INCIDENTS_MAX).map(incident).collect();
+    let mut troubles: Vec<Trouble> =
+        open.iter().take(INCIDENTS_MAX).map(|open| incident(open, context.now())).collect();
     if let Some(more) = open.len().checked_sub(INCIDENTS_MAX).filter(|more| *more > 0) {
         let detail = "GET /v1/alerts lists them all.".to_owned();
         let since = open.last().map_or_else(String::new, |last| moment(last.opened_at));
@@ -118,9 +119,9 @@ pub(super) async fn troubles(context: &Arc<Context>) -> Result<Vec<Trouble>, Err
 /// Alerts that the page lists, the worst and newest first; more are counted.
 const INCIDENTS_MAX: usize = 8;
 
-fn incident(open: &incidents::Row) -> Trouble {
+fn incident(open: &incidents::Row, now: DateTime<Utc>) -> Trouble {
     if let Some(incident) = open.evaluated() {
-        let (title, detail) = (alert::headline(&incident), alert::summary(&incident, Step::First));
+        let (title, detail) = (alert::headline(&incident, now), alert::summary(&incident, Step::First, now));
         return Trouble { title: harmless(&title), since: moment(open.opened_at), detail: harmless_text(&detail) };
     }
     let title = match open.rule {

@@ -124,16 +124,16 @@ pub fn to_admins(desk: &Desk<'_>, telling: &Telling<'_>) -> Result<Vec<Mail>, Er
 
 /// What an incident is about, in one line.
 #[must_use]
-pub fn headline(incident: &Incident) -> String {
+pub fn headline(incident: &Incident, now: DateTime<Utc>) -> String {
     let names = Names::default();
-    Case { incident, step: Step::First, names: &names, reader: Reader::Admin, zone: Tz::UTC }.story().title
+    Case { incident, step: Step::First, names: &names, reader: Reader::Admin, zone: Tz::UTC, now }.story().title
 }
 
 /// What is told at a step, in a few sentences on one line.
 #[must_use]
-pub fn summary(incident: &Incident, step: Step) -> String {
+pub fn summary(incident: &Incident, step: Step, now: DateTime<Utc>) -> String {
     let names = Names::default();
-    let case = Case { incident, step, names: &names, reader: Reader::Admin, zone: Tz::UTC };
+    let case = Case { incident, step, names: &names, reader: Reader::Admin, zone: Tz::UTC, now };
     let story = case.story();
     let subject = subject(&case, &story);
     if case.is_over() {
@@ -145,7 +145,7 @@ pub fn summary(incident: &Incident, step: Step) -> String {
 
 impl Telling<'_> {
     fn case(&self, reader: Reader, zone: Tz) -> Case<'_> {
-        Case { incident: self.incident, step: self.step, names: self.names, reader, zone }
+        Case { incident: self.incident, step: self.step, names: self.names, reader, zone, now: self.now }
     }
 
     fn view(&self, case: &Case<'_>, sender: &Sender, greeting: Option<String>, footer: Footer) -> View {
@@ -194,7 +194,7 @@ impl Telling<'_> {
                     if let Subject::Resource(id) = subject { Some(id) } else { None },
                 ),
                 incident: self.incident.id.clone(),
-                why: vec![summary(self.incident, self.step)],
+                why: vec![summary(self.incident, self.step, self.now)],
             },
             ..Mail::default()
         }

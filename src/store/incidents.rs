@@ -30,6 +30,8 @@ pub struct Row {
     pub opened_at: DateTime<Utc>,
     /// Since when it fires.
     pub fired_at: Option<DateTime<Utc>>,
+    /// When it was found last, of what is evaluated.
+    pub last_found_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub resolved_at: Option<DateTime<Utc>>,
     /// When somebody said that they look after it.
@@ -46,7 +48,7 @@ impl Row {
             phase: self.phase,
             pending_since: self.opened_at,
             fired_at: self.fired_at,
-            last_found_at: self.opened_at,
+            last_found_at: self.last_found_at.unwrap_or(self.opened_at),
             told: None,
             acknowledged_at: self.acknowledged_at,
             resolved_at: self.resolved_at,
@@ -55,7 +57,7 @@ impl Row {
 }
 
 const COLUMNS: &str = "id, rule, subject_kind, subject, user_id, severity, phase, detail, finding, opened_at, fired_at, \
-    resolved_at, acknowledged_at";
+    last_found_at, resolved_at, acknowledged_at";
 
 type Flat = (
     String,
@@ -71,11 +73,13 @@ type Flat = (
     Option<i64>,
     Option<i64>,
     Option<i64>,
+    Option<i64>,
 );
 
 /// `None` for a rule that this version does not know: a later one wrote it.
 fn row(flat: Flat) -> Result<Option<Row>> {
-    let (id, rule, kind, subject, user, severity, phase, detail, finding, opened, fired, resolved, acknowledged) = flat;
+    let (id, rule, kind, subject, user, severity, phase, detail, finding, opened, fired, found, resolved, acknowledged) =
+        flat;
     let (Some(rule), Some(subject)) = (Rule::named(&rule), Subject::of(&kind, subject)) else { return Ok(None) };
     Ok(Some(Row {
         id,
@@ -88,6 +92,7 @@ fn row(flat: Flat) -> Result<Option<Row>> {
         finding: finding.as_deref().map(|finding| json("incidents.finding", finding)).transpose()?,
         opened_at: time(opened),
         fired_at: fired.map(time),
+        last_found_at: found.map(time),
         resolved_at: resolved.map(time),
         acknowledged_at: acknowledged.map(time),
     }))

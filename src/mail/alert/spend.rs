@@ -11,7 +11,7 @@ pub(super) fn spike(case: &Case<'_>) -> Story {
     let (finding, evidence) = (case.finding(), case.evidence());
     let expected = evidence.expected.unwrap_or_default();
     let window = match evidence.window {
-        Window::Hour if !case.is_over() => "in this hour".to_owned(),
+        Window::Hour if case.is_current() => "in this hour".to_owned(),
         _ => case.when(),
     };
     let span = if evidence.window == Window::Hour { "hour" } else { "day" };

@@ -1,6 +1,6 @@
 //! What a mail about an incident says, before it is laid out; every rule tells its own.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
@@ -15,6 +15,8 @@ use crate::mail::text::{harmless, short_day};
 
 /// Parts that a mail lists; evidence names the largest first.
 const ROWS_MAX: usize = 5;
+/// What was found so lately is of the last hour: that it still holds is kept every quarter of an hour.
+const CURRENT_HOUR: TimeDelta = TimeDelta::minutes(75);
 /// Models to use instead that a mail names.
 const INSTEAD_MAX: usize = 3;
 
@@ -51,6 +53,8 @@ pub(super) struct Case<'a> {
     pub(super) names: &'a Names,
     pub(super) reader: Reader,
     pub(super) zone: Tz,
+    /// When it is read, or told.
+    pub(super) now: DateTime<Utc>,
 }
 
 impl Case<'_> {
@@ -171,18 +175,28 @@ impl Case<'_> {
 
     /// The window in words: `today`; once it is over, the day that it was.
     pub(super) fn when(&self) -> String {
-        let day = || short_day(self.incident.last_found_at.with_timezone(&self.zone).date_naive());
-        match (self.evidence().window, self.is_over()) {
-            (Window::Now, false) => "now".to_owned(),
-            (Window::Hour, false) => "in the last hour".to_owned(),
-            (Window::Day, false) => "today".to_owned(),
-            (Window::Month, false) => "this month".to_owned(),
-            (Window::Hour, true) => format!("in an hour on {}", day()),
-            (Window::Now | Window::Day, true) => format!("on {}", day()),
-            (Window::Month, true) => {
-                format!("in {}", self.incident.last_found_at.with_timezone(&self.zone).format("%B %Y"))
-            }
+        let found = self.incident.last_found_at.with_timezone(&self.zone);
+        let day = || short_day(found.date_naive());
+        match (self.evidence().window, self.is_current()) {
+            (Window::Now, true) => "now".to_owned(),
+            (Window::Hour, true) => "in the last hour".to_owned(),
+            (Window::Day, true) => "today".to_owned(),
+            (Window::Month, true) => "this month".to_owned(),
+            (Window::Hour, false) => format!("in an hour on {}", day()),
+            (Window::Now | Window::Day, false) => format!("on {}", day()),
+            (Window::Month, false) => format!("in {}", found.format("%B %Y")),
         }
+    }
+
+    /// Whether it was found in the hour, day or month in which it is read: incidents go on for a while after that.
+    pub(super) fn is_current(&self) -> bool {
+        let (found, now) = (self.incident.last_found_at.with_timezone(&self.zone), self.now.with_timezone(&self.zone));
+        let is_same = match self.evidence().window {
+            Window::Hour => now - found < CURRENT_HOUR,
+            Window::Now | Window::Day => found.date_naive() == now.date_naive(),
+            Window::Month => (found.year(), found.month()) == (now.year(), now.month()),
+        };
+        is_same && !self.is_over()
     }
 
     pub(super) fn moment(&self, at: DateTime<Utc>) -> String {

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::domain::alert::{Rule, Subject};
-use crate::domain::finding::{Evidence, Finding, Share};
+use crate::domain::finding::{Evidence, Finding, Share, Window};
 use crate::domain::incident::{Phase, Told, id_of};
 use crate::domain::money::NanoUsd;
 
@@ -117,7 +117,8 @@ fn whatever_is_found_makes_a_mail_and_hostile_names_do_no_harm() {
                     assert!(!mail.html.contains("54439"), "templates in names are not run");
                     assert!(mail.html.len() < 60_000, "{rule:?}: {} bytes", mail.html.len());
                 }
-                assert!(!summary(&incident, step).contains('\n') && !headline(&incident).contains('\n'));
+                let now = incident.last_found_at;
+                assert!(!summary(&incident, step, now).contains('\n') && !headline(&incident, now).contains('\n'));
             }
         }
     }
@@ -146,4 +147,13 @@ fn every_step_reads_differently() {
     let subjects: BTreeSet<String> =
         steps.iter().map(|step| both(&incident, *step, &Names::default())[2].subject.clone()).collect();
     assert_eq!(subjects.len(), 4, "{subjects:?}");
+}
+
+#[test]
+fn what_was_found_before_today_is_not_told_as_todays() {
+    let mut outlier = incident(Rule::UserSpendOutlier, "u", 30.0, 1);
+    outlier.finding.evidence.window = Window::Day;
+    let told = |days: i64| headline(&outlier, at() + TimeDelta::days(days));
+    assert!(told(0).contains(" today, "), "{}", told(0));
+    assert!(told(2).contains(" on 27 May 2026, "), "{}", told(2));
 }

@@ -318,6 +318,20 @@ async fn a_cap_of_a_month_is_told_once_a_level_whoever_rests_between() {
 }
 
 #[tokio::test]
+async fn a_cap_counts_what_is_reported_late() {
+    let mut world = World::new().await;
+    world.directory(&[json!({"user": {"id": "u", "email": "u@platform.example", "daily_limit_usd": 100}})]).await;
+    world.clock.set(at("2026-06-24T12:00:00Z"));
+    let mut seen = 0;
+    for (minutes, spends) in [(3, 60.0), (180, 25.0), (180, 20.0)] {
+        // The only one of so many minutes ran in the middle of them.
+        Runs::of(&world).ran("u", 1, minutes, &usd(spends)).take().await;
+        evaluate_after(&mut world, 5).await;
+        assert!(told(&world, &mut seen).await.contains(&to_user("budget")), "{spends}, {minutes} minutes late");
+    }
+}
+
+#[tokio::test]
 async fn a_month_that_costs_more_than_it_brings() {
     let mut world = working().await;
     let w = json!({"user": {"id": "w", "email": "w@platform.example", "plan_usd_per_month": 9}});

@@ -50,8 +50,6 @@ pub(super) struct Active {
     pub(super) today: Measures,
     /// Yesterday (UTC).
     pub(super) yesterday: Measures,
-    /// Something ran in this quarter or the one before: since the last evaluation, or it cannot be told.
-    pub(super) is_recent: bool,
 }
 
 impl Picture {
@@ -91,11 +89,9 @@ impl Picture {
     /// The sums of the last hour by whatever tells them apart.
     pub(super) fn hours_by(&self, number: impl Fn(&Key) -> i64) -> BTreeMap<i64, Active> {
         let mut sums: BTreeMap<i64, Active> = BTreeMap::new();
-        let recent = quarter_of(self.now) - 1;
         for (key, measures) in &self.hour {
             let active = sums.entry(number(key)).or_default();
             active.hour += *measures;
-            active.is_recent |= key.slot >= recent;
             if self.is_of_clock_hour(key) {
                 active.clock += *measures;
             }

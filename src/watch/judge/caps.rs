@@ -129,8 +129,8 @@ impl Judge<'_> {
                 continue;
             }
             // What was found of a period that is not over holds until it is, for spend only grows: where nothing ran
-            // since, against the same limit, it is found again as it was.
-            let holds = |open: &&Incident| !active.is_recent && open.finding.evidence.limit == Some(against.limit());
+            // these days (some platforms report late), against the same limit, it is found again as it was.
+            let holds = |open: &&Incident| of_day == 0 && open.finding.evidence.limit == Some(against.limit());
             match told.filter(holds) {
                 Some(open) => self.found.push(plain(open.finding.clone())),
                 None => near.push(Near { user, number, period: against.period(today, zone), against }),

@@ -14,6 +14,7 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls};
 use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Noop, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Response;
 
 use self::stream::Gathering;
 
@@ -143,6 +144,11 @@ impl Pool {
 }
 
 impl Connection {
+    /// The answer to a command, which went ahead where the server pipelines.
+    async fn answer(&mut self, command: impl fmt::Display) -> Result<Response, SmtpError> {
+        if self.pipelines { self.smtp.read_response().await } else { self.smtp.command(command).await }
+    }
+
     /// Takes leave, unless the server may be waiting for a mail, whose beginning that would be.
     async fn close(mut self) {
         if !self.pipelines {
@@ -182,18 +188,9 @@ fn mail(connection: &AsyncSmtpConnection, message: &Message, bytes: &[u8]) -> Re
 
 /// Goes on behind the answer to the sender.
 async fn hand_over(connection: &mut Connection, message: &Message, bytes: &[u8]) -> Result<(), SmtpError> {
-    let Connection { smtp, pipelines } = connection;
     for recipient in message.envelope().to() {
-        if *pipelines {
-            smtp.read_response().await?;
-        } else {
-            smtp.command(Rcpt::new(recipient.clone(), Vec::new())).await?;
-        }
+        connection.answer(Rcpt::new(recipient.clone(), Vec::new())).await?;
     }
-    if *pipelines {
-        smtp.read_response().await?;
-    } else {
-        smtp.command(Data).await?;
-    }
-    smtp.message(bytes).await.map(drop)
+    connection.answer(Data).await?;
+    connection.smtp.message(bytes).await.map(drop)
 }

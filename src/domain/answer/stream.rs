@@ -6,8 +6,9 @@ use super::Hints;
 use super::gather::Gathered;
 use crate::domain::reading::Reading;
 
-/// Reads a transcript; `None` if it is none, such as a page, whose scripts and styles may look like one. Comments, unknown fields and events that are no JSON are skipped. Blank
-/// lines between events may be missing, as may `data:` before JSON.
+/// Reads a transcript; `None` if it is none, such as a page, whose scripts and styles may look like one. Comments,
+/// unknown fields and events that are no JSON are skipped. Blank lines between events may be missing, as may `data:`
+/// before JSON.
 pub(super) fn read(transcript: &str, hints: &Hints) -> Option<Reading> {
     if transcript.starts_with('<') {
         return None;
